@@ -1,0 +1,7 @@
+//! stub
+
+mod manager;
+mod runtime;
+
+pub use manager::{Disposition, Fitness, Manager, Metrics, Returned};
+pub use runtime::{Runtime, SpawnError, Task};
