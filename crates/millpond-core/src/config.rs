@@ -1,0 +1,66 @@
+//! The settings the core decides by. The pool's builder checks and documents them; here they only have meanings.
+
+use std::time::Duration;
+
+/// Settings of a [`Core`](crate::Core). `Duration::MAX` means never.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The greatest number of resources at any moment, whatever they are doing.
+    pub max_size: u32,
+    /// The greatest number of queued callers. Zero is exact: nobody ever waits.
+    pub max_waiters: u32,
+    /// The greatest number of creations in flight.
+    pub max_creating: u32,
+    /// How long a creation may take, from the decision on.
+    pub create_timeout: Duration,
+    /// How long a check may take.
+    pub check_timeout: Duration,
+    /// How long a reset may take.
+    pub reset_timeout: Duration,
+    /// How long a close may take.
+    pub close_timeout: Duration,
+    /// A resource that lay idle at least this long is checked before it is lent.
+    pub check_after_idle: Duration,
+    /// A resource that lay idle at least this long is closed.
+    pub idle_timeout: Duration,
+    /// A resource at least this old is closed when it lies idle or comes home.
+    pub max_lifetime: Duration,
+    /// How much of `max_lifetime` is left to chance, in percent (0 to 100): each resource lives that much less at most.
+    pub lifetime_jitter: u32,
+    /// How long an offered resource waits for its waiter to be polled.
+    pub claim_window: Duration,
+    /// The first delay after a failed creation; doubled by each further failure in a row.
+    pub backoff_base: Duration,
+    /// The longest such delay.
+    pub backoff_cap: Duration,
+    /// After this many failed creations in a row callers are refused while nothing is open; `None`: they wait.
+    pub fail_fast_after: Option<u32>,
+    /// How often [`Input::Tick`](crate::Input::Tick) must come while resources move.
+    pub tick: Duration,
+    /// Where the pseudo-random numbers for jitter begin.
+    pub seed: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_size: 10,
+            max_waiters: 1024,
+            max_creating: 2,
+            create_timeout: Duration::from_secs(10),
+            check_timeout: Duration::from_secs(3),
+            reset_timeout: Duration::from_secs(3),
+            close_timeout: Duration::from_secs(5),
+            check_after_idle: Duration::from_secs(1),
+            idle_timeout: Duration::from_secs(600),
+            max_lifetime: Duration::from_secs(1800),
+            lifetime_jitter: 25,
+            claim_window: Duration::from_secs(1),
+            backoff_base: Duration::from_millis(50),
+            backoff_cap: Duration::from_secs(5),
+            fail_fast_after: None,
+            tick: Duration::from_millis(250),
+            seed: 0,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Read-only views of the core: how many of what, now and since the beginning.
+
+use std::time::Instant;
+
+use crate::core::Core;
+
+/// How many resources are in which state, and how many callers wait. A snapshot, consistent in itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Counts {
+    /// The greatest number of resources there may be.
+    pub max: u32,
+    /// Open: idle, or lent without the core having been asked.
+    pub live: u32,
+    /// Set aside for a waiter that has not come for it yet.
+    pub offered: u32,
+    /// Being opened.
+    pub creating: u32,
+    /// Being checked.
+    pub checking: u32,
+    /// Being cleaned.
+    pub resetting: u32,
+    /// Being closed.
+    pub closing: u32,
+    /// Jobs that outlived their deadline and are still not over. They take no place, unless they are too many (`stuck`).
+    pub abandoned: u32,
+    /// Places taken by jobs that outlived their deadline while as many others as `max` had done so already.
+    pub stuck: u32,
+    /// Queued callers.
+    pub waiting: u32,
+    /// Since when the oldest of them has waited.
+    pub oldest_wait: Option<Instant>,
+}
+
+impl Counts {
+    /// All places taken: what `max` bounds.
+    #[must_use]
+    pub fn charged(&self) -> u32 {
+        self.live
+            + self.offered
+            + self.creating
+            + self.checking
+            + self.resetting
+            + self.closing
+            + self.stuck
+    }
+}
+
+/// What happened since the pool was built. Self-service does not pass here, so hand-overs are not among it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Totals {
+    /// Resources opened.
+    pub created: u64,
+    /// Creations that failed, timed out or panicked.
+    pub create_failed: u64,
+    /// Resources found unfit by a check, a failed or late one included.
+    pub check_failed: u64,
+    /// Resources closed, or dropped because a job of theirs was abandoned.
+    pub closed: u64,
+    /// Jobs that outlived their deadline.
+    pub abandoned: u64,
+    /// Callers that had to queue.
+    pub queued: u64,
+    /// Callers refused because their deadline passed.
+    pub timed_out: u64,
+    /// Callers refused because too many waited.
+    pub too_many_waiters: u64,
+    /// Callers refused because creating failed.
+    pub create_refused: u64,
+    /// Callers refused because the pool was closing.
+    pub closed_refused: u64,
+    /// Queued callers that went away by themselves.
+    pub cancelled: u64,
+    /// Offers taken back because the waiter did not come for them.
+    pub revoked: u64,
+}
+
+impl Core {
+    /// How many of what there are now.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut counts = self.slots.counts();
+        counts.max = self.config.max_size;
+        counts.abandoned = self.abandoned;
+        counts.waiting = self.waiters.waiting();
+        counts.oldest_wait = self.waiters.front().map(|id| self.waiters.get(id).since);
+        counts
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+}

@@ -1,0 +1,312 @@
+//! What follows from the state as a whole: who is served, what is closed, what is created, and whether callers may help
+//! themselves. Runs after every input, so no input needs to think of the others.
+
+use std::time::{Duration, Instant};
+
+use crate::core::{Core, Mode};
+use crate::io::{Action, Idle, Job, Why};
+use crate::phases::Phase;
+use crate::slots::State;
+use crate::timers::TimerKey;
+use crate::waiters::Standing;
+
+/// What an idle resource is good for.
+enum Vetted {
+    /// May be lent.
+    Fit,
+    /// May be lent once it was checked.
+    Unchecked,
+    /// Must be closed.
+    Outdated,
+}
+
+impl Core {
+    /// Brings the pool to rest: at the end no eligible waiter stands beside an idle resource, nor beside free capacity with
+    /// nothing coming and no back-off running.
+    pub(crate) fn settle(&mut self, now: Instant, idle: &mut impl Idle) {
+        loop {
+            self.shed(now, idle);
+            self.serve(now, idle);
+            self.refuse_hopeless(now);
+            if self.asleep && idle.count() != self.slots.counts().live {
+                // Somebody took a resource just before it was attended: not everything is home, so the tick goes on.
+                self.wake(now);
+            }
+            let attended = self.needs_attention();
+            if attended == self.attended {
+                break;
+            }
+            idle.attend(attended);
+            self.attended = attended;
+            if !attended {
+                break;
+            }
+            // A bit that came home before the flag was up told nobody: look again.
+        }
+        self.grow(now);
+        self.phases.enter(self.phase(), now);
+        if self.mode == Mode::Closing && self.slots.counts().charged() == 0 {
+            self.mode = Mode::Drained;
+            self.act(Action::Drained);
+        }
+    }
+
+    /// Whether callers must come to the desk. The one predicate behind the shelves' flag.
+    fn needs_attention(&self) -> bool {
+        self.mode != Mode::Open
+            || self.waiters.waiting() > 0
+            || self.is_over_size()
+            || self.asleep
+            || !self.driver
+    }
+
+    /// Whether there are more resources than there may be, those on their way out not counted.
+    pub(crate) fn is_over_size(&self) -> bool {
+        let counts = self.slots.counts();
+        counts.charged() - counts.closing > self.config.max_size
+    }
+
+    /// Closes idle resources that the pool is too small for, or too closed.
+    fn shed(&mut self, now: Instant, idle: &mut impl Idle) {
+        let mut from = 0;
+        while self.is_closing() || self.is_over_size() {
+            let Some(index) = idle.peek(from) else { return };
+            from = index + 1;
+            if idle.claim(index) {
+                self.start(index, Job::Close, now);
+            }
+        }
+    }
+
+    /// Offers idle resources to those who wait, first come first served; has idle ones checked if only that helps.
+    pub(crate) fn serve(&mut self, now: Instant, idle: &mut impl Idle) {
+        if self.mode != Mode::Open {
+            return;
+        }
+        while let Some(id) = self.waiters.front() {
+            let Some(index) = self.take_fit(now, idle) else { return };
+            self.offer(id, index, now);
+        }
+    }
+
+    /// An idle resource for a caller that stands at the desk, unless others came first.
+    pub(crate) fn take_for_caller(&mut self, now: Instant, idle: &mut impl Idle) -> Option<u32> {
+        if self.mode != Mode::Open || self.waiters.waiting() > 0 {
+            return None;
+        }
+        // Counts as demand for the check that its resource may need.
+        self.unasked = 1;
+        let taken = self.take_fit(now, idle);
+        self.unasked = 0;
+        taken
+    }
+
+    /// Takes the first idle resource that may be lent. On the way, closes what is outdated; if there is none, starts as many
+    /// checks as there are callers to profit.
+    fn take_fit(&mut self, now: Instant, idle: &mut impl Idle) -> Option<u32> {
+        let mut from = 0;
+        while let Some(index) = idle.peek(from) {
+            from = index + 1;
+            match self.vet(index, now, idle) {
+                Vetted::Fit if idle.claim(index) => return Some(index),
+                Vetted::Outdated if idle.claim(index) => self.start(index, Job::Close, now),
+                _ => {}
+            }
+        }
+        from = 0;
+        while self.slots.checks_counted_on() < self.waiters.waiting() + self.unasked {
+            let index = idle.peek(from)?;
+            from = index + 1;
+            if idle.claim(index) {
+                self.slots.enter(index, State::Checking { doubtful: false });
+                self.start(index, Job::Check, now);
+            }
+        }
+        None
+    }
+
+    fn vet(&self, index: u32, now: Instant, idle: &impl Idle) -> Vetted {
+        let since = idle.since(index);
+        if self.is_outdated(index, now) {
+            Vetted::Outdated
+        } else if now.saturating_duration_since(since) >= self.config.check_after_idle
+            || self.suspect_before.is_some_and(|before| since <= before)
+        {
+            Vetted::Unchecked
+        } else {
+            Vetted::Fit
+        }
+    }
+
+    pub(crate) fn is_outdated(&self, index: u32, now: Instant) -> bool {
+        let slot = self.slots.get(index);
+        slot.epoch != self.epoch || slot.retire_at.is_some_and(|at| at <= now)
+    }
+
+    /// A resource that may be lent is in the core's hands: it goes to the first in the queue, or lies idle.
+    pub(crate) fn place(&mut self, index: u32, now: Instant, idle: &mut impl Idle) {
+        if self.is_closing() || self.is_over_size() || self.is_outdated(index, now) {
+            return self.start(index, Job::Close, now);
+        }
+        match self.waiters.front() {
+            Some(id) if self.mode == Mode::Open => self.offer(id, index, now),
+            _ => {
+                self.slots.enter(index, State::Live);
+                idle.release(index, now);
+            }
+        }
+    }
+
+    /// Sets a resource aside for a waiter, which has the claim window to come for it.
+    fn offer(&mut self, id: crate::WaiterId, index: u32, now: Instant) {
+        self.slots.enter(index, State::Offered);
+        self.waiters.set(id, Standing::Offered(index));
+        self.set_timer(TimerKey::Offer(id.index()), now, self.config.claim_window);
+        self.act(Action::Wake(id));
+    }
+
+    /// Tells those for whom only a creation could do anything, while creating is known not to work.
+    fn refuse_hopeless(&mut self, now: Instant) {
+        let counts = self.slots.counts();
+        let tripped = self.backoff.is_tripped();
+        let others = counts.live + counts.offered + counts.checking + counts.resetting;
+        // A probe behind a tripped breaker is for the next caller to profit from, not for this one to wait for.
+        let coming = others + if tripped { 0 } else { counts.creating };
+        if self.mode == Mode::Open
+            && self.backoff.is_hopeless()
+            && coming == 0
+            && self.waiters.waiting() > 0
+        {
+            self.refuse_all(Why::CreateFailed, now);
+            self.unasked = 1;
+        }
+    }
+
+    /// Starts creations as far as demand, capacity, the limit and the back-off allow.
+    fn grow(&mut self, now: Instant) {
+        if self.mode != Mode::Open || self.backoff.is_running() {
+            return;
+        }
+        let limit = if self.backoff.is_failing() { 1 } else { self.config.max_creating };
+        loop {
+            let counts = self.slots.counts();
+            let coming = self.slots.coming();
+            let wanted = coming < self.waiters.waiting() + self.unasked;
+            if !wanted || counts.creating >= limit || counts.charged() >= self.config.max_size {
+                return;
+            }
+            let unasked = coming >= self.waiters.waiting();
+            let id = self.slots.occupy(unasked, self.epoch, now);
+            self.start(id.index(), Job::Create, now);
+        }
+    }
+
+    /// Has a task do `job` on a slot, within its time.
+    pub(crate) fn start(&mut self, index: u32, job: Job, now: Instant) {
+        let timeout = match job {
+            Job::Create => self.config.create_timeout,
+            Job::Check => self.config.check_timeout,
+            Job::Reset => self.config.reset_timeout,
+            Job::Close => self.config.close_timeout,
+        };
+        match job {
+            Job::Reset => self.slots.enter(index, State::Resetting),
+            Job::Close => self.slots.enter(index, State::Closing),
+            Job::Create | Job::Check => {}
+        }
+        self.slots.get_mut(index).began = now;
+        self.set_timer(TimerKey::Job(index), now, timeout);
+        self.act(Action::Start(self.slots.id(index), job));
+    }
+
+    /// The tick: falls asleep if everything that is open lies idle and nothing is under way.
+    pub(crate) fn tick(&mut self, now: Instant, idle: &impl Idle) {
+        let counts = self.slots.counts();
+        let quiet = self.waiters.waiting() == 0
+            && counts.charged() == counts.live
+            && idle.count() == counts.live;
+        if quiet {
+            self.asleep = true;
+        } else {
+            self.set_timer(TimerKey::Tick, now, self.config.tick);
+        }
+    }
+
+    fn wake(&mut self, now: Instant) {
+        self.asleep = false;
+        self.set_timer(TimerKey::Tick, now, self.config.tick);
+    }
+
+    /// Closes idle resources that are too old or have lain idle too long, and sets the time for the next look.
+    pub(crate) fn sweep(&mut self, now: Instant, idle: &mut impl Idle) {
+        let mut from = 0;
+        while let Some(index) = idle.peek(from) {
+            from = index + 1;
+            if self.is_expired(index, now, idle) && idle.claim(index) {
+                if self.is_expired(index, now, idle) {
+                    self.start(index, Job::Close, now);
+                } else {
+                    // It was lent and came back between the look and the claim.
+                    idle.release(index, idle.since(index));
+                }
+            }
+        }
+        for index in self.slots.indices() {
+            if self.slots.get(index).state == State::Live {
+                self.schedule_sweep(index, idle.since(index), now);
+            }
+        }
+    }
+
+    fn is_expired(&self, index: u32, now: Instant, idle: &impl Idle) -> bool {
+        let lain = now.saturating_duration_since(idle.since(index));
+        lain >= self.config.idle_timeout || self.is_outdated(index, now)
+    }
+
+    /// Makes sure that a look comes when this resource, at rest `since` then, may be due; but not in a rush, because what is
+    /// lent may be overdue already.
+    pub(crate) fn schedule_sweep(&mut self, index: u32, since: Instant, now: Instant) {
+        let soonest = now
+            + self.config.idle_timeout.min(self.config.max_lifetime).min(SWEEP_LONGEST * 16) / 16;
+        let idle_out = since.checked_add(self.config.idle_timeout);
+        let due = [idle_out, self.slots.get(index).retire_at].into_iter().flatten().min();
+        if let Some(due) = due {
+            self.timers.set_earlier(TimerKey::Sweep, due.max(soonest));
+        }
+    }
+
+    /// Closes what lies idle and must not be lent again.
+    pub(crate) fn close_outdated(&mut self, now: Instant, idle: &mut impl Idle) {
+        let mut from = 0;
+        while let Some(index) = idle.peek(from) {
+            from = index + 1;
+            if self.is_outdated(index, now) && idle.claim(index) {
+                self.start(index, Job::Close, now);
+            }
+        }
+    }
+
+    /// What those who wait are waiting for.
+    fn phase(&self) -> Option<Phase> {
+        let counts = self.slots.counts();
+        if self.waiters.waiting() == 0 {
+            None
+        } else if self.mode == Mode::Paused {
+            Some(Phase::Paused)
+        } else if counts.creating > 0 {
+            Some(Phase::Creating)
+        } else if self.backoff.is_running() && counts.charged() < self.config.max_size {
+            Some(Phase::BackingOff)
+        } else if counts.checking > 0 {
+            Some(Phase::Checking)
+        } else if counts.live + counts.offered == 0 && counts.charged() > 0 {
+            Some(Phase::Clearing)
+        } else {
+            Some(Phase::Exhausted)
+        }
+    }
+}
+
+/// The longest that an overdue resource is left lying: looks are at least a sixteenth of the shortest window apart, so that a
+/// pool whose overdue resources are all lent does not look all the time, and no more than this.
+const SWEEP_LONGEST: Duration = Duration::from_secs(30);

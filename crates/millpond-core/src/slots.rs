@@ -1,0 +1,163 @@
+//! The places of the pool: what each is doing, and how many are doing what.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Instant;
+
+use crate::report::Counts;
+
+/// One place, in one of its lives: an id of an earlier life is recognised as such.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SlotId {
+    index: u32,
+    generation: u32,
+}
+
+impl SlotId {
+    /// The number of the place, from zero, dense.
+    #[must_use]
+    pub fn index(self) -> u32 {
+        self.index
+    }
+}
+
+/// What a place is doing.
+///
+/// *Transitions:* `Vacant` → `Creating` → `Live` ⇄ `Offered`, `Checking`, `Resetting`; any of the open states → `Closing`;
+/// a job's state → `Vacant` when it loses its resource or its patience, → `Stuck` when there are too many of the latter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum State {
+    /// Free: not charged.
+    Vacant,
+    /// A task opens a resource. `unasked`: whether or not a caller waits for it.
+    Creating { unasked: bool },
+    /// Open and not in the core's hands: idle (bit set), lent, or on its way between the two.
+    Live,
+    /// Open and set aside for a waiter.
+    Offered,
+    /// A task checks it. `doubtful`: because a sister failed, so nobody should count on it.
+    Checking { doubtful: bool },
+    /// A task cleans it.
+    Resetting,
+    /// A task closes it.
+    Closing,
+    /// A task that should long have ended has it.
+    Stuck,
+}
+
+/// One place.
+#[derive(Clone, Debug)]
+pub(crate) struct Slot {
+    pub(crate) state: State,
+    /// How often the place has been vacated.
+    generation: u32,
+    /// The pool's epoch when the creation began.
+    pub(crate) epoch: u64,
+    /// When the resource is too old to be lent again.
+    pub(crate) retire_at: Option<Instant>,
+    /// When the present job began.
+    pub(crate) began: Instant,
+}
+
+/// All places.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Slots {
+    slots: Vec<Slot>,
+    vacant: BinaryHeap<Reverse<u32>>,
+    counts: Counts,
+    doubtful: u32,
+}
+
+impl Slots {
+    /// Charges the lowest free place for a creation.
+    pub(crate) fn occupy(&mut self, unasked: bool, epoch: u64, now: Instant) -> SlotId {
+        let index = match self.vacant.pop() {
+            Some(Reverse(index)) => index,
+            None => {
+                let index =
+                    u32::try_from(self.slots.len()).expect("no more than max_size slots, a u32");
+                self.slots.push(Slot {
+                    state: State::Vacant,
+                    generation: 0,
+                    epoch,
+                    retire_at: None,
+                    began: now,
+                });
+                index
+            }
+        };
+        self.enter(index, State::Creating { unasked });
+        let slot = &mut self.slots[index as usize];
+        (slot.epoch, slot.retire_at, slot.began) = (epoch, None, now);
+        self.id(index)
+    }
+
+    /// Moves a place to another state and keeps the counts.
+    pub(crate) fn enter(&mut self, index: u32, state: State) {
+        let old = std::mem::replace(&mut self.slots[index as usize].state, state);
+        if let Some(count) = self.count(old) {
+            *count -= 1;
+        }
+        if let Some(count) = self.count(state) {
+            *count += 1;
+        }
+        self.doubtful -= u32::from(old == State::Checking { doubtful: true });
+        self.doubtful += u32::from(state == State::Checking { doubtful: true });
+        if state == State::Vacant {
+            let slot = &mut self.slots[index as usize];
+            slot.generation = slot.generation.wrapping_add(1);
+            self.vacant.push(Reverse(index));
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self, index: u32) -> &mut Slot {
+        &mut self.slots[index as usize]
+    }
+
+    pub(crate) fn get(&self, index: u32) -> &Slot {
+        &self.slots[index as usize]
+    }
+
+    /// The id of the present life of a place.
+    pub(crate) fn id(&self, index: u32) -> SlotId {
+        SlotId { index, generation: self.slots[index as usize].generation }
+    }
+
+    /// Whether `id` is of the present life of its place.
+    pub(crate) fn is_current(&self, id: SlotId) -> bool {
+        self.slots.get(id.index as usize).is_some_and(|slot| slot.generation == id.generation)
+    }
+
+    /// The numbers of all places that were ever used.
+    pub(crate) fn indices(&self) -> std::ops::Range<u32> {
+        0..u32::try_from(self.slots.len()).expect("no more than max_size slots, a u32")
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Jobs that are likely to end with a resource to lend.
+    pub(crate) fn coming(&self) -> u32 {
+        self.counts.creating + self.checks_counted_on() + self.counts.resetting
+    }
+
+    /// Checks whose success may be expected.
+    pub(crate) fn checks_counted_on(&self) -> u32 {
+        self.counts.checking - self.doubtful
+    }
+
+    fn count(&mut self, state: State) -> Option<&mut u32> {
+        let counts = &mut self.counts;
+        match state {
+            State::Vacant => None,
+            State::Creating { .. } => Some(&mut counts.creating),
+            State::Live => Some(&mut counts.live),
+            State::Offered => Some(&mut counts.offered),
+            State::Checking { .. } => Some(&mut counts.checking),
+            State::Resetting => Some(&mut counts.resetting),
+            State::Closing => Some(&mut counts.closing),
+            State::Stuck => Some(&mut counts.stuck),
+        }
+    }
+}
