@@ -165,6 +165,24 @@ impl Core {
         self.mode == Mode::Paused
     }
 
+    /// How many callers may wait.
+    #[must_use]
+    pub fn max_waiters(&self) -> u32 {
+        self.config.max_waiters
+    }
+
+    /// When creations may start again, while a back-off is running.
+    #[must_use]
+    pub fn backoff_ends(&self) -> Option<Instant> {
+        self.timers.get(TimerKey::Backoff)
+    }
+
+    /// What the bits were last told by [`Idle::attend`].
+    #[must_use]
+    pub fn is_attended(&self) -> bool {
+        self.attended
+    }
+
     /// Whether a driver is known to be there.
     #[must_use]
     pub fn has_driver(&self) -> bool {
@@ -570,11 +588,17 @@ impl Core {
         } else {
             self.slots.enter(index, State::Stuck);
         }
-        self.act(Action::Abandon(id));
-        match state {
-            State::Creating { .. } => self.create_failed(began, true, now),
-            State::Checking { .. } => self.check_failed(began, now, idle),
-            _ => {}
+        let job = match state {
+            State::Creating { .. } => Job::Create,
+            State::Checking { .. } => Job::Check,
+            State::Resetting => Job::Reset,
+            _ => Job::Close,
+        };
+        self.act(Action::Abandon(id, job));
+        match job {
+            Job::Create => self.create_failed(began, true, now),
+            Job::Check => self.check_failed(began, now, idle),
+            Job::Reset | Job::Close => {}
         }
     }
 

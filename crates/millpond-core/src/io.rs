@@ -64,7 +64,7 @@ pub enum Action {
     /// The task that said `Begin` goes ahead.
     Proceed(SlotId),
     /// The task of this job outlived its deadline: it is to be stopped. Its `Ended` is still owed.
-    Abandon(SlotId),
+    Abandon(SlotId, Job),
     /// An open resource changes epoch and moment of retirement without being touched.
     Retag(SlotId),
     /// Closing began.

@@ -196,7 +196,9 @@ impl Core {
                 return;
             }
             let unasked = coming >= self.waiters.waiting();
-            let id = self.slots.occupy(unasked, self.epoch, now);
+            let lifetime =
+                self.backoff.shortened(self.config.max_lifetime, self.config.lifetime_jitter);
+            let id = self.slots.occupy(unasked, self.epoch, now.checked_add(lifetime), now);
             self.start(id.index(), Job::Create, now);
         }
     }

@@ -53,7 +53,7 @@ pub(crate) struct Slot {
     generation: u32,
     /// The pool's epoch when the creation began.
     pub(crate) epoch: u64,
-    /// When the resource is too old to be lent again.
+    /// When the resource is too old to be lent again, counted from the beginning of its creation.
     pub(crate) retire_at: Option<Instant>,
     /// When the present job began.
     pub(crate) began: Instant,
@@ -69,8 +69,14 @@ pub(crate) struct Slots {
 }
 
 impl Slots {
-    /// Charges the lowest free place for a creation.
-    pub(crate) fn occupy(&mut self, unasked: bool, epoch: u64, now: Instant) -> SlotId {
+    /// Charges the lowest free place for a creation that begins `now`, and so does its resource's life.
+    pub(crate) fn occupy(
+        &mut self,
+        unasked: bool,
+        epoch: u64,
+        retire_at: Option<Instant>,
+        now: Instant,
+    ) -> SlotId {
         let index = match self.vacant.pop() {
             Some(Reverse(index)) => index,
             None => {
@@ -88,7 +94,7 @@ impl Slots {
         };
         self.enter(index, State::Creating { unasked });
         let slot = &mut self.slots[index as usize];
-        (slot.epoch, slot.retire_at, slot.began) = (epoch, None, now);
+        (slot.epoch, slot.retire_at, slot.began) = (epoch, retire_at, now);
         self.id(index)
     }
 

@@ -1,1 +1,23 @@
+//! What the core promises, one behaviour a test, by theme. The state space as a whole is the business of `model_check.rs`, long random
+//! runs that of `reference.rs`.
 
+mod rig;
+
+mod backoff;
+mod cancelling;
+mod checks;
+mod closing;
+mod deadlines;
+mod driver;
+mod extremes;
+mod failures;
+mod growth;
+mod jobs;
+mod lending;
+mod offers;
+mod reporting;
+mod resizing;
+mod retiring;
+mod sweeping;
+mod timers;
+mod waiters;

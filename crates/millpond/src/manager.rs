@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::future::{Future, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Opens, checks, cleans and closes the resources of a pool.
 ///
@@ -54,7 +54,12 @@ pub trait Manager: Send + Sync + 'static {
     /// Runs on the borrower's thread while it drops its guard: no I/O, nothing that blocks. There is no default, because a
     /// resource must not reach its next borrower unless somebody said that it may. [`Disposition::Reuse`] is taken at its
     /// word only after [`Returned::Finished`]; after the other two it means [`Disposition::Reset`].
-    fn on_return(&self, resource: &mut Self::Resource, returned: Returned, metrics: &Metrics) -> Disposition;
+    fn on_return(
+        &self,
+        resource: &mut Self::Resource,
+        returned: Returned,
+        metrics: &Metrics,
+    ) -> Disposition;
 
     /// Confirms that a resource which lay idle longer than `check_after_idle` still works.
     ///
@@ -152,23 +157,31 @@ pub enum Returned {
 /// among the pool's settings, at most one second).
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    pub(crate) created: Instant,
-    pub(crate) last_used: Instant,
+    pub(crate) origin: Instant,
+    /// Nanoseconds from the origin, as are the other times.
+    pub(crate) created: u64,
+    pub(crate) last_used: u64,
     pub(crate) uses: u64,
     pub(crate) epoch: u64,
 }
 
 impl Metrics {
+    /// Metrics of a resource opened at `created` and never lent, for tests of a [`Manager`].
+    #[must_use]
+    pub fn new(created: Instant) -> Self {
+        Self { origin: created, created: 0, last_used: 0, uses: 0, epoch: 0 }
+    }
+
     /// When the resource was opened.
     #[must_use]
     pub fn created(&self) -> Instant {
-        self.created
+        self.origin + Duration::from_nanos(self.created)
     }
 
     /// When it was last given back; when it was opened, if never.
     #[must_use]
     pub fn last_used(&self) -> Instant {
-        self.last_used
+        self.origin + Duration::from_nanos(self.last_used)
     }
 
     /// How often it was lent, the present time included.

@@ -1,0 +1,155 @@
+//! What is set aside for a caller, and what happens when it does not come for it.
+
+use super::rig::{Answer, Rig, ms, secs};
+use crate::WaiterId;
+use crate::io::{Input, Job, Why};
+
+/// One resource, set aside for the first of those that queue; the claim window is a second.
+fn offered(others: usize) -> (Rig, WaiterId, Vec<WaiterId>) {
+    let mut rig = Rig::filled(1);
+    let lent = rig.lend();
+    let first = rig.queue();
+    let others = (0..others).map(|_| rig.queue()).collect();
+    rig.home(lent);
+    assert_eq!(rig.woken(), [first]);
+    rig.log.clear();
+    (rig, first, others)
+}
+
+#[test]
+fn a_resource_set_aside_is_nobody_elses() {
+    let (mut rig, first, _) = offered(0);
+    assert_eq!((rig.counts().offered, rig.idle()), (1, 0));
+    assert!(!rig.bits.attended, "nobody is in the queue");
+    assert_eq!(rig.try_get().why(), Why::Exhausted);
+    let second = rig.queue();
+    rig.pass(ms(999));
+    assert_eq!(rig.poll(second), Answer::Pending);
+    assert_eq!(rig.poll_lent(first), 0);
+}
+
+#[test]
+fn after_the_claim_window_the_next_caller_is_served() {
+    let (mut rig, first, others) = offered(1);
+    rig.pass(secs(1));
+    assert_eq!(rig.woken(), others);
+    assert_eq!(rig.core.totals().revoked, 1);
+    assert_eq!(rig.poll_lent(others[0]), 0);
+    assert_eq!(rig.poll(first), Answer::Pending, "the late one queues again");
+}
+
+#[test]
+fn after_the_claim_window_it_lies_idle_if_nobody_waits() {
+    let (mut rig, first, _) = offered(0);
+    rig.pass(secs(1));
+    assert_eq!((rig.counts().offered, rig.idle()), (0, 1));
+    assert_eq!(rig.bits.take(), Some(0));
+    rig.home(0);
+    assert_eq!(rig.poll_lent(first), 0, "and the late one finds it there");
+}
+
+#[test]
+fn a_poll_in_the_same_moment_as_the_window_ends_is_late() {
+    let (mut rig, first, others) = offered(1);
+    rig.skip(secs(1));
+    assert_eq!(rig.poll(first), Answer::Pending);
+    assert_eq!(rig.woken(), others);
+}
+
+#[test]
+fn a_late_poll_goes_to_the_front_once() {
+    let (mut rig, first, others) = offered(3);
+    rig.pass(secs(1));
+    rig.poll(first);
+    rig.poll_lent(others[0]);
+    rig.home(0);
+    assert_eq!(rig.woken(), [others[0], first], "past those who came later");
+}
+
+#[test]
+fn the_second_late_poll_goes_to_the_back() {
+    let (mut rig, first, others) = offered(2);
+    rig.pass(secs(1));
+    rig.poll(first);
+    rig.poll_lent(others[0]);
+    rig.home(0);
+    rig.pass(secs(1));
+    assert_eq!(rig.poll(first), Answer::Pending);
+    let last = rig.queue();
+    rig.log.clear();
+    for id in [others[1], first, last] {
+        assert_eq!(rig.poll_lent(id), 0);
+        rig.home(0);
+    }
+}
+
+#[test]
+fn one_that_never_polls_again_holds_up_the_others_once() {
+    let (mut rig, _, others) = offered(3);
+    for id in others {
+        rig.pass(secs(1));
+        assert_eq!(rig.poll_lent(id), 0);
+        rig.home(0);
+    }
+    assert_eq!(rig.core.totals().revoked, 1);
+    rig.pass(secs(3600));
+    assert_eq!(rig.core.totals().revoked, 1);
+}
+
+#[test]
+fn a_late_poll_after_the_deadline_is_a_timeout() {
+    let mut rig = Rig::filled(1);
+    let lent = rig.lend();
+    let id = rig.queue_within(secs(3));
+    rig.pass(secs(1));
+    rig.home(lent);
+    rig.pass(secs(1));
+    assert_eq!(rig.idle(), 1, "revoked before the deadline");
+    rig.pass(secs(1));
+    let refusal = rig.poll(id).refused();
+    assert_eq!((refusal.why, refusal.waited), (Why::Deadline, secs(3)));
+}
+
+#[test]
+fn a_deadline_within_the_claim_window_does_not_take_the_offer_back() {
+    let mut rig = Rig::filled(1);
+    let lent = rig.lend();
+    let id = rig.queue_within(ms(1500));
+    rig.pass(secs(1));
+    rig.home(lent);
+    rig.pass(ms(700));
+    assert_eq!(rig.poll_lent(id), lent);
+}
+
+#[test]
+fn the_end_of_the_claim_window_after_the_deadline_is_a_timeout() {
+    let mut rig = Rig::filled(1);
+    let lent = rig.lend();
+    let id = rig.queue_within(ms(1500));
+    rig.pass(secs(1));
+    rig.home(lent);
+    rig.pass(secs(1));
+    assert_eq!(rig.idle(), 1);
+    assert_eq!(rig.poll(id).why(), Why::Deadline);
+    assert_eq!(rig.core.totals().timed_out, 1);
+}
+
+#[test]
+fn a_revoked_offer_is_closed_when_the_pool_closes() {
+    let (mut rig, first, _) = offered(0);
+    rig.feed(Input::Close);
+    assert_eq!(rig.counts().offered, 1, "it is granted already");
+    rig.pass(secs(1));
+    assert_eq!(rig.poll(first).why(), Why::Closed);
+    rig.finish(Job::Close, crate::Outcome::Gone);
+    assert!(rig.core.is_drained());
+}
+
+#[test]
+fn an_offer_made_before_a_pause_or_a_close_may_still_be_claimed() {
+    for input in [Input::Pause, Input::Close, Input::Resize(0), Input::DriverLost] {
+        let (mut rig, first, _) = offered(0);
+        rig.feed(input);
+        assert_eq!(rig.poll_lent(first), 0, "{input:?}");
+    }
+}

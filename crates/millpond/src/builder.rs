@@ -1,0 +1,329 @@
+//! The settings of a pool: each with its default and the reason for it, checked together when the pool is built.
+
+use std::fmt;
+use std::time::Duration;
+
+use millpond_core::{Config, Core};
+use thiserror::Error;
+
+use crate::common::Common;
+use crate::desk::Hub;
+use crate::manager::Manager;
+use crate::pool::Pool;
+use crate::runtime::Runtime;
+use crate::shelf::WIDEST;
+
+/// Settings of a pool. Begin with [`Pool::builder`], end with [`build`](Self::build).
+///
+/// Where a duration may be "never", that is `Duration::MAX`.
+#[must_use = "a builder does nothing until `build`"]
+#[derive(Clone)]
+pub struct Builder<M> {
+    manager: M,
+    name: String,
+    max_size: usize,
+    max_waiters: usize,
+    max_creating: Option<usize>,
+    get_timeout: Duration,
+    strict_return: bool,
+    fail_fast_after: Option<usize>,
+    lifetime_jitter: u32,
+    times: Config,
+}
+
+impl<M: Manager> Builder<M> {
+    /// The greatest `max_size`.
+    pub const GREATEST_SIZE: usize = GREATEST_SIZE;
+
+    pub(crate) fn new(manager: M) -> Self {
+        Self {
+            manager,
+            name: "pool".to_owned(),
+            max_size: 10,
+            max_waiters: 1024,
+            max_creating: None,
+            get_timeout: Duration::from_secs(30),
+            strict_return: false,
+            fail_fast_after: None,
+            lifetime_jitter: 25,
+            times: Config::default(),
+        }
+    }
+
+    /// What the pool is called in errors and in `Debug`. Default: `pool`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The greatest number of resources at any moment, whatever they are doing: 1 to [`GREATEST_SIZE`](Self::GREATEST_SIZE).
+    /// Default: 10, which the usual database server bears from every client.
+    pub fn max_size(mut self, max_size: usize) -> Self {
+        self.max_size = max_size;
+        self
+    }
+
+    /// The greatest number of callers that wait; more are refused at once. Zero is legal and exact: nobody ever waits.
+    /// Default: 1024, so that memory is bounded even if nobody thinks of it.
+    pub fn max_waiters(mut self, max_waiters: usize) -> Self {
+        self.max_waiters = max_waiters;
+        self
+    }
+
+    /// The greatest number of creations at a time, at least 1. Default: a quarter of `max_size`, from 1 to 8, so that a restart
+    /// is no connection storm.
+    pub fn max_creating(mut self, max_creating: usize) -> Self {
+        self.max_creating = Some(max_creating);
+        self
+    }
+
+    /// How long a `get` waits unless it says otherwise. Default: 30 s, the custom of the field.
+    pub fn get_timeout(mut self, timeout: Duration) -> Self {
+        self.get_timeout = timeout;
+        self
+    }
+
+    /// How long one creation may take before it is abandoned. Default: 10 s, three TCP retransmissions and a login.
+    pub fn create_timeout(mut self, timeout: Duration) -> Self {
+        self.times.create_timeout = timeout;
+        self
+    }
+
+    /// How long one check may take before the resource is given up. Default: 3 s, one TCP retransmission and an answer: it is
+    /// what a dead connection costs a caller.
+    pub fn check_timeout(mut self, timeout: Duration) -> Self {
+        self.times.check_timeout = timeout;
+        self
+    }
+
+    /// How long one reset may take before the resource is given up. Default: 3 s, as for checks.
+    pub fn reset_timeout(mut self, timeout: Duration) -> Self {
+        self.times.reset_timeout = timeout;
+        self
+    }
+
+    /// How long one close may take before its place is freed regardless. Default: 5 s; nobody waits for it.
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.times.close_timeout = timeout;
+        self
+    }
+
+    /// How long a resource may lie idle and be lent again without a check. Zero checks always. Default: 1 s: a busy pool never
+    /// checks, a quiet one always does.
+    pub fn check_after_idle(mut self, window: Duration) -> Self {
+        self.times.check_after_idle = window;
+        self
+    }
+
+    /// How long a resource may lie idle before it is closed. Default: 10 min, below the usual patience of servers.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.times.idle_timeout = timeout;
+        self
+    }
+
+    /// How old a resource may become before it is closed, when it next lies idle. Default: 30 min, so that changed addresses
+    /// and leaked server memory are found in time.
+    pub fn max_lifetime(mut self, lifetime: Duration) -> Self {
+        self.times.max_lifetime = lifetime;
+        self
+    }
+
+    /// By how much at most, in percent (0 to 100), each resource's `max_lifetime` is shortened at random. Default: 25, so that
+    /// resources opened together do not end together.
+    pub fn lifetime_jitter(mut self, percent: u32) -> Self {
+        self.lifetime_jitter = percent;
+        self
+    }
+
+    /// The pause after a failed creation, shared by the whole pool: random up to `first`, which doubles with each further
+    /// failure in a row, up to `longest`. Default: 50 ms and 5 s.
+    pub fn create_backoff(mut self, first: Duration, longest: Duration) -> Self {
+        (self.times.backoff_base, self.times.backoff_cap) = (first, longest);
+        self
+    }
+
+    /// Refuses callers at once, with the last create error, after so many failed creations in a row while nothing is open. A
+    /// single creation at a time then finds out when that ends. Default: off; callers are held until their own deadline, so
+    /// that a server's restart costs waiting and no errors.
+    pub fn fail_fast_after(mut self, failures: usize) -> Self {
+        self.fail_fast_after = Some(failures);
+        self
+    }
+
+    /// Takes a guard that is merely dropped for a use that was not completed: only `Pooled::finish`, `Pooled::run` and
+    /// `Pool::with` return a resource as finished. Default: off, because most resources can tell by themselves.
+    pub fn strict_return(mut self) -> Self {
+        self.strict_return = true;
+        self
+    }
+
+    /// Builds the pool. Opens nothing and spawns nothing: that comes with the first caller, who may be on another runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] names the setting that makes no sense, or the two that contradict each other.
+    pub fn build(self, runtime: impl Runtime) -> Result<Pool<M>, BuildError> {
+        let config = self.config()?;
+        let origin = runtime.now();
+        let common = Common::new(
+            self.manager,
+            self.name,
+            self.strict_return,
+            origin,
+            config.check_after_idle,
+            config.tick,
+        );
+        let get_timeout = (self.get_timeout != Duration::MAX).then_some(self.get_timeout);
+        let width = shelf_width(config.max_size);
+        Ok(Pool::new(Hub::new(Core::new(config), common, width, Box::new(runtime), get_timeout)))
+    }
+
+    /// Checks the settings and completes them.
+    fn config(&self) -> Result<Config, BuildError> {
+        let max_size = within("max_size", self.max_size, 1, GREATEST_SIZE)?;
+        let most_waiters = u32::MAX as usize / 2;
+        let max_waiters = within("max_waiters", self.max_waiters, 0, most_waiters)?;
+        let default_creating = (max_size / 4).clamp(1, 8);
+        let max_creating = within(
+            "max_creating",
+            self.max_creating.unwrap_or(default_creating as usize),
+            1,
+            GREATEST_SIZE,
+        )?;
+        if max_creating > max_size {
+            return Err(BuildError::Contradiction {
+                setting: "max_creating",
+                value: max_creating.to_string(),
+                other: "max_size",
+                other_value: max_size.to_string(),
+            });
+        }
+        let lifetime_jitter = within("lifetime_jitter", self.lifetime_jitter as usize, 0, 100)?;
+        let fail_fast_after = self
+            .fail_fast_after
+            .map(|n| within("fail_fast_after", n, 1, u32::MAX as usize))
+            .transpose()?;
+        let times = &self.times;
+        for (setting, time) in [
+            ("get_timeout", self.get_timeout),
+            ("create_timeout", times.create_timeout),
+            ("check_timeout", times.check_timeout),
+            ("reset_timeout", times.reset_timeout),
+            ("close_timeout", times.close_timeout),
+            ("idle_timeout", times.idle_timeout),
+            ("max_lifetime", times.max_lifetime),
+            ("create_backoff", times.backoff_base),
+        ] {
+            if time.is_zero() {
+                return Err(BuildError::Zero { setting });
+            }
+        }
+        if times.backoff_base > times.backoff_cap {
+            return Err(BuildError::Contradiction {
+                setting: "the first create_backoff",
+                value: format!("{:?}", times.backoff_base),
+                other: "the longest create_backoff",
+                other_value: format!("{:?}", times.backoff_cap),
+            });
+        }
+        let shortest = times.check_after_idle.min(times.idle_timeout).min(times.max_lifetime);
+        let tick = (shortest / 4).clamp(SHORTEST_TICK, LONGEST_TICK);
+        Ok(Config {
+            max_size,
+            max_waiters,
+            max_creating,
+            lifetime_jitter,
+            fail_fast_after,
+            tick,
+            seed: seed(),
+            ..self.times.clone()
+        })
+    }
+}
+
+impl<M> fmt::Debug for Builder<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("name", &self.name)
+            .field("max_size", &self.max_size)
+            .field("max_waiters", &self.max_waiters)
+            .field("max_creating", &self.max_creating)
+            .field("get_timeout", &self.get_timeout)
+            .field("strict_return", &self.strict_return)
+            .field("fail_fast_after", &self.fail_fast_after)
+            .field("times", &self.times)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Settings that no pool can have; see [`Builder::build`].
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A number is too small or too large.
+    #[error("{setting} is {value}, but must be from {least} to {most}")]
+    #[non_exhaustive]
+    OutOfRange {
+        /// Which setting.
+        setting: &'static str,
+        /// What it was set to.
+        value: usize,
+        /// The least it may be.
+        least: usize,
+        /// The most it may be.
+        most: usize,
+    },
+    /// A time in which nothing can happen.
+    #[error("{setting} is zero, so nothing could ever succeed in time")]
+    #[non_exhaustive]
+    Zero {
+        /// Which setting.
+        setting: &'static str,
+    },
+    /// Two settings do not go together.
+    #[error("{setting} is {value}, but {other} is only {other_value}")]
+    #[non_exhaustive]
+    Contradiction {
+        /// The greater one.
+        setting: &'static str,
+        /// What it was set to.
+        value: String,
+        /// The lesser one.
+        other: &'static str,
+        /// What it was set to.
+        other_value: String,
+    },
+}
+
+fn within(
+    setting: &'static str,
+    value: usize,
+    least: usize,
+    most: usize,
+) -> Result<u32, BuildError> {
+    u32::try_from(value)
+        .ok()
+        .filter(|_| (least..=most).contains(&value))
+        .ok_or(BuildError::OutOfRange { setting, value, least, most })
+}
+
+/// How many slots share a word: few enough that each core can have a word of its own, if there are slots enough for that to
+/// pay (eight to a word), and never more than a word holds.
+fn shelf_width(max_size: u32) -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let shelves = u32::try_from(cores).unwrap_or(u32::MAX).min(max_size / 8).max(1);
+    max_size.div_ceil(shelves).clamp(1, WIDEST)
+}
+
+/// Jitter need not be the same in each process; hash keys are the randomness that `std` gives.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0)
+}
+
+/// Slots are found by a fixed map; a million is beyond what one would want to pool.
+pub(crate) const GREATEST_SIZE: usize = 1 << 20;
+/// The tick is no finer than timers usually are.
+const SHORTEST_TICK: Duration = Duration::from_millis(1);
+/// And no coarser than somebody who asks `holders` would like.
+const LONGEST_TICK: Duration = Duration::from_secs(1);

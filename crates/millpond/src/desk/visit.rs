@@ -1,0 +1,307 @@
+//! A stay at the desk: a few steps of the core under one hold of the lock.
+//!
+//! Translates between ids and things, and collects what must not happen under the lock; leaving performs that: wakes
+//! callers, sends messages, drops what is not wanted.
+//!
+//! *Invariant:* no user code runs under the lock: no waker is woken, cloned or dropped there, no resource is dropped, and the
+//! clock is read before.
+
+use std::task::Waker;
+use std::time::Instant;
+
+use futures::future::AbortHandle;
+use millpond_core::{Action, Idle, Input, Job, Outcome, Refusal, SlotId, WaiterId};
+use smallvec::SmallVec;
+
+use super::{Desk, Hub, put_at};
+use crate::common::{Link, PoolClaim, contained, dispose};
+use crate::driver::Command;
+use crate::error::{CreateFailure, CreateFault, Snapshot};
+use crate::manager::Manager;
+use crate::sync::{Arc, MutexGuard};
+
+/// A stay at the desk.
+pub(crate) struct Visit<'a, M: Manager> {
+    hub: &'a Hub<M>,
+    desk: Option<MutexGuard<'a, Desk<M>>>,
+    pub(crate) now: Instant,
+    /// Wakes the caller that is queued in this visit.
+    waker: Option<Waker>,
+    after: After<M>,
+}
+
+/// What happens once the lock is released. Waking is the usual case, so it does without an allocation.
+struct After<M: Manager> {
+    send: Vec<Command<M::Resource>>,
+    wake: SmallVec<[Waker; 2]>,
+    drop: SmallVec<[Waker; 2]>,
+    abort: Vec<AbortHandle>,
+    surplus: Vec<M::Resource>,
+    failures: Vec<CreateFailure<M::Error>>,
+    notify: bool,
+}
+
+/// What a step answered to the one who took it.
+#[derive(Debug)]
+pub(crate) enum Answer<C> {
+    /// Nothing new.
+    None,
+    Lent(C),
+    Queued(WaiterId),
+    Refused(Refusal),
+    Proceed,
+}
+
+impl<'a, M: Manager> Visit<'a, M> {
+    pub(super) fn new(hub: &'a Hub<M>, desk: MutexGuard<'a, Desk<M>>, now: Instant) -> Self {
+        let after = After {
+            send: Vec::new(),
+            wake: SmallVec::new(),
+            drop: SmallVec::new(),
+            abort: Vec::new(),
+            surplus: Vec::new(),
+            failures: Vec::new(),
+            notify: false,
+        };
+        Self { hub, desk: Some(desk), now, waker: None, after }
+    }
+
+    /// Whoever is queued in this visit is woken by `waker`.
+    pub(crate) fn with_waker(mut self, waker: Waker) -> Self {
+        self.waker = Some(waker);
+        self
+    }
+
+    /// What the lock guards.
+    pub(crate) fn desk(&mut self) -> &mut Desk<M> {
+        self.desk.as_deref_mut().expect(HELD)
+    }
+
+    /// Feeds the core and performs its actions, or notes them for later.
+    pub(crate) fn step(&mut self, input: Input) -> Answer<PoolClaim<M>> {
+        let desk = self.desk.as_deref_mut().expect(HELD);
+        let Desk { core, held, wakers, aborts, .. } = desk;
+        let mut answer = Answer::None;
+        let mut retagged = SmallVec::<[SlotId; 2]>::new();
+        let mut to_open = SmallVec::<[SlotId; 2]>::new();
+        // Before the core may let callers help themselves: they compare with it.
+        self.hub.common.publish_tick(self.now);
+        let mut bits = Bits { hub: self.hub, held };
+        for action in core.handle(input, self.now, &mut bits) {
+            let held = &mut *bits.held;
+            match action {
+                Action::Lend(id) => {
+                    answer = Answer::Lent(
+                        held[id.index() as usize].take().expect("the core lends what it holds"),
+                    );
+                }
+                Action::Queue(id) => {
+                    if let Some(waker) = self.waker.take() {
+                        self.after.drop.extend(put_at(wakers, id.index(), waker));
+                    }
+                    answer = Answer::Queued(id);
+                }
+                Action::Refuse(refusal) => answer = Answer::Refused(refusal),
+                Action::Wake(id) => {
+                    self.after
+                        .wake
+                        .extend(wakers.get_mut(id.index() as usize).and_then(Option::take));
+                }
+                Action::Proceed(_) => answer = Answer::Proceed,
+                Action::Abandon(id, job) => {
+                    let abort = aborts
+                        .get_mut(id.index() as usize)
+                        .and_then(|abort| abort.take_if(|(of, _)| *of == id));
+                    self.after.abort.extend(abort.map(|(_, abort)| abort));
+                    if job == Job::Create {
+                        let fault = CreateFailure::fault(CreateFault::TimedOut);
+                        self.after.failures.extend(desk.last_create_failure.replace(fault));
+                    }
+                }
+                Action::Start(id, Job::Create) => {
+                    to_open.push(id);
+                    self.after.send.push(Command::create(id));
+                }
+                Action::Start(id, job) => {
+                    let claim = held[id.index() as usize]
+                        .as_mut()
+                        .expect("the core holds what it starts a job on");
+                    let metrics = self.hub.common.metrics(claim.facts());
+                    let resource =
+                        claim.resource_mut().take().expect("an open slot has a resource");
+                    self.after.send.push(Command::on(id, job, resource, metrics));
+                }
+                Action::Retag(id) => retagged.push(id),
+                Action::Closing | Action::Drained => self.after.notify = true,
+            }
+        }
+        self.hub.common.publish_epoch(core.epoch());
+        for id in retagged {
+            let (epoch, retire_at) = core.tag(id.index());
+            self.hub
+                .shelves
+                .facts(id.index())
+                .retag(epoch, self.hub.common.fresh_until_retired(retire_at));
+        }
+        for id in to_open {
+            self.open_shelf(id);
+        }
+        answer
+    }
+
+    /// A job left a resource: it goes to its slot, if that still expects it.
+    pub(crate) fn bring(&mut self, id: SlotId, outcome: Outcome, resource: M::Resource) {
+        let desk = self.desk.as_deref_mut().expect(HELD);
+        if !desk.core.expects(id) {
+            self.after.surplus.push(resource);
+            return;
+        }
+        let claim = desk.held[id.index() as usize]
+            .as_mut()
+            .expect("the claim of a slot with a job is held");
+        *claim.resource_mut() = Some(resource);
+        if outcome == Outcome::Created {
+            let (epoch, retire_at) = desk.core.tag(id.index());
+            let common = &self.hub.common;
+            claim.facts().opened(
+                epoch,
+                common.to_tick(self.now),
+                common.fresh_until_retired(retire_at),
+            );
+            self.after.failures.extend(desk.last_create_failure.take());
+        }
+    }
+
+    /// Remembers why a creation failed.
+    pub(crate) fn note_create_failure(&mut self, failure: CreateFailure<M::Error>) {
+        let old = self.desk().last_create_failure.replace(failure);
+        self.after.failures.extend(old);
+    }
+
+    /// A queued caller is woken by this visit's waker from now on.
+    pub(crate) fn keep_waker(&mut self, id: WaiterId) {
+        if let Some(waker) = self.waker.take() {
+            let old = put_at(&mut self.desk().wakers, id.index(), waker);
+            self.after.drop.extend(old);
+        }
+    }
+
+    /// A queued caller goes away: its waker is dropped with the visit.
+    pub(crate) fn forget_waker(&mut self, id: WaiterId) {
+        let old = self.desk().wakers.get_mut(id.index() as usize).and_then(Option::take);
+        self.after.drop.extend(old);
+    }
+
+    /// Whether the visitor should make sure that there is a driver once it has left.
+    pub(crate) fn needs_driver(&mut self) -> bool {
+        let now = self.now;
+        self.desk().needs_driver(now)
+    }
+
+    /// What a caller that is refused now is shown.
+    pub(crate) fn snapshot(&mut self) -> Snapshot {
+        let (hub, now) = (self.hub, self.now);
+        let desk = self.desk();
+        hub.snapshot(&desk.core, desk.last_create_failure.as_ref(), now)
+    }
+
+    /// Makes sure that the slot has a claim, which makes it exist.
+    fn open_shelf(&mut self, id: SlotId) {
+        let hub = self.hub;
+        let desk = self.desk.as_deref_mut().expect(HELD);
+        if desk.held.get(id.index() as usize).is_some_and(Option::is_some) {
+            return;
+        }
+        let link = || Link { common: Arc::clone(&hub.common), hub: hub.me.clone() };
+        for claim in hub.shelves.open(id.index(), desk.core.is_attended(), link) {
+            desk.hold(claim);
+        }
+    }
+
+    /// Tells the driver what it does not know yet: messages wait for it, or a deadline comes before the one it sleeps for.
+    fn nudge(&mut self) {
+        let now = self.now;
+        let desk = self.desk.as_deref_mut().expect(HELD);
+        let next = desk.core.next_timeout();
+        let driver = &mut desk.driver;
+        let earlier = next.is_some_and(|next| driver.armed.is_none_or(|armed| next < armed));
+        if driver.alive && earlier && driver.nudged.is_none() && self.after.send.is_empty() {
+            self.after.send.push(Command::Look);
+        }
+        if driver.alive && !self.after.send.is_empty() {
+            driver.nudged.get_or_insert(now);
+        }
+    }
+}
+
+impl<M: Manager> Drop for Visit<'_, M> {
+    fn drop(&mut self) {
+        self.nudge();
+        self.desk = None;
+        let after = &mut self.after;
+        for command in after.send.drain(..) {
+            self.hub.mailbox.send(command);
+        }
+        // Each by itself: a waker or a destructor that panics costs nobody else anything.
+        for waker in after.wake.drain(..) {
+            let _ = contained(|| waker.wake());
+        }
+        for abort in after.abort.drain(..) {
+            let _ = contained(|| abort.abort());
+        }
+        for waker in after.drop.drain(..).chain(self.waker.take()) {
+            let _ = contained(|| drop(waker));
+        }
+        for failure in after.failures.drain(..) {
+            let _ = contained(|| drop(failure));
+        }
+        for resource in after.surplus.drain(..) {
+            dispose(Some(resource));
+        }
+        if after.notify {
+            self.hub.changed.notify(usize::MAX);
+        }
+    }
+}
+
+/// The shelves as the core sees them. The claims that it makes are held at the desk.
+struct Bits<'a, M: Manager> {
+    hub: &'a Hub<M>,
+    held: &'a mut Vec<Option<PoolClaim<M>>>,
+}
+
+impl<M: Manager> Idle for Bits<'_, M> {
+    fn peek(&self, from: u32) -> Option<u32> {
+        self.hub.shelves.peek(from)
+    }
+
+    fn claim(&mut self, slot: u32) -> bool {
+        let claim = self.hub.shelves.claim(slot);
+        let claimed = claim.is_some();
+        if let Some(claim) = claim {
+            put_at(self.held, slot, claim);
+        }
+        claimed
+    }
+
+    fn release(&mut self, slot: u32, since: Instant) {
+        let claim = self.held[slot as usize].take().expect("the core releases what it holds");
+        let tick = self.hub.common.to_tick(since);
+        claim.facts().rests(tick, self.hub.common.fresh_until(tick));
+        let _ = claim.put();
+    }
+
+    fn since(&self, slot: u32) -> Instant {
+        self.hub.common.to_instant(self.hub.shelves.facts(slot).returned())
+    }
+
+    fn count(&self) -> u32 {
+        self.hub.shelves.count()
+    }
+
+    fn attend(&mut self, attended: bool) {
+        self.hub.shelves.attend(attended);
+    }
+}
+
+const HELD: &str = "the lock is held until the visit is dropped";

@@ -1,0 +1,148 @@
+//! The tasks of the pool: one for each creation, check, reset and close, with a ticket that reports however it ends.
+//!
+//! *Invariant:* every order that was taken from the mailbox is reported at the desk exactly once, be it by its result, by a
+//! panic, by an abort at its deadline, or by being dropped with its runtime. So capacity cannot leak.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
+use futures::future::{AbortHandle, AbortRegistration, Abortable};
+use millpond_core::{Outcome, SlotId};
+
+use super::command::{Order, Work};
+use crate::common::{dispose, panic_message};
+use crate::desk::Hub;
+use crate::error::{CreateFailure, CreateFault};
+use crate::manager::{Fitness, Manager};
+use crate::sync::Arc;
+
+/// Does one job.
+pub(crate) async fn run<M: Manager>(hub: Arc<Hub<M>>, order: Order<M::Resource>) {
+    let ticket = Ticket::new(hub, &order);
+    // What a future of the user's does when it is dropped may panic too.
+    drop(AssertUnwindSafe(work(ticket, order)).catch_unwind().await);
+}
+
+/// Does one job in a single poll, or gives it up.
+pub(crate) fn run_at_once<M: Manager>(hub: Arc<Hub<M>>, order: Order<M::Resource>) {
+    let _ = run(hub, order).now_or_never();
+}
+
+async fn work<M: Manager>(mut ticket: Ticket<M>, order: Order<M::Resource>) {
+    let (abort, registration) = AbortHandle::new_pair();
+    if !ticket.hub.begin(ticket.id, abort) {
+        let resource = order.work.into_resource();
+        ticket.report(Outcome::Skipped, None);
+        dispose(resource);
+        return;
+    }
+    let common = Arc::clone(&ticket.hub.common);
+    let manager = &common.manager;
+    match order.work {
+        Work::Create => match stoppable(registration, manager.create()).await {
+            Ended::With(Ok(resource)) => ticket.report(Outcome::Created, Some(resource)),
+            Ended::With(Err(error)) => {
+                let transient = manager.is_transient(&error);
+                ticket.report_failure(CreateFailure::error(error, transient));
+            }
+            Ended::ByPanic(message) => {
+                ticket.report_failure(CreateFailure::fault(CreateFault::Panicked(message)))
+            }
+            Ended::ByAbort => {}
+        },
+        Work::Check(resource, metrics) => {
+            let mut resource = Late(Some(resource));
+            let fit = match stoppable(registration, manager.check(resource.get(), &metrics)).await {
+                Ended::With(result) => result.is_ok(),
+                Ended::ByPanic(_) => false,
+                Ended::ByAbort => return,
+            };
+            ticket.report(if fit { Outcome::Fit } else { Outcome::Unfit }, resource.0.take());
+        }
+        Work::Reset(resource, metrics) => {
+            let mut resource = Late(Some(resource));
+            let fit = match stoppable(registration, manager.reset(resource.get(), &metrics)).await {
+                Ended::With(result) => matches!(result, Ok(Fitness::Clean)),
+                Ended::ByPanic(_) => false,
+                Ended::ByAbort => return,
+            };
+            ticket.report(if fit { Outcome::Fit } else { Outcome::Unfit }, resource.0.take());
+        }
+        Work::Close(resource) => {
+            stoppable(registration, manager.close(resource)).await;
+            ticket.report(Outcome::Gone, None);
+        }
+    }
+}
+
+/// How a future of the user's ended.
+enum Ended<T> {
+    With(T),
+    ByPanic(String),
+    ByAbort,
+}
+
+/// Runs a future of the user's until it ends, panics, or is stopped by the desk.
+async fn stoppable<T>(
+    registration: AbortRegistration,
+    future: impl Future<Output = T>,
+) -> Ended<T> {
+    match Abortable::new(AssertUnwindSafe(future).catch_unwind(), registration).await {
+        Ok(Ok(value)) => Ended::With(value),
+        Ok(Err(payload)) => Ended::ByPanic(panic_message(payload)),
+        Err(_) => Ended::ByAbort,
+    }
+}
+
+/// A resource in a task: if the task ends without it, it is dropped where that may take its time.
+struct Late<R: Send + 'static>(Option<R>);
+
+impl<R: Send + 'static> Late<R> {
+    fn get(&mut self) -> &mut R {
+        self.0.as_mut().expect("taken only to be reported")
+    }
+}
+
+impl<R: Send + 'static> Drop for Late<R> {
+    fn drop(&mut self) {
+        dispose(self.0.take());
+    }
+}
+
+/// The duty to report how a job ended.
+struct Ticket<M: Manager> {
+    hub: Arc<Hub<M>>,
+    id: SlotId,
+    creates: bool,
+    reported: bool,
+}
+
+impl<M: Manager> Ticket<M> {
+    fn new(hub: Arc<Hub<M>>, order: &Order<M::Resource>) -> Self {
+        Self { hub, id: order.id, creates: matches!(order.work, Work::Create), reported: false }
+    }
+
+    fn report(&mut self, outcome: Outcome, resource: Option<M::Resource>) {
+        self.reported = true;
+        self.hub.ended(self.id, outcome, resource);
+    }
+
+    fn report_failure(&mut self, failure: CreateFailure<M::Error>) {
+        self.reported = true;
+        self.hub.create_failed(self.id, failure);
+    }
+}
+
+impl<M: Manager> Drop for Ticket<M> {
+    fn drop(&mut self) {
+        if self.reported {
+            return;
+        }
+        if self.creates {
+            self.report_failure(CreateFailure::fault(CreateFault::Stopped));
+        } else {
+            self.report(Outcome::Gone, None);
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Asking for a resource: self-service first, the desk otherwise. Owns nothing but a place in the order.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use millpond_core::{GiveBack, Input, Refusal, WaiterId, Why};
+
+use crate::common::PoolClaim;
+use crate::desk::{Answer, Hub, Visit};
+use crate::driver;
+use crate::error::{Cause, GetError, TryGetError};
+use crate::holders::Label;
+use crate::manager::Manager;
+use crate::pool::Pool;
+use crate::pooled::Pooled;
+use crate::sync::Arc;
+
+/// The future of [`Pool::get`] and, as `Get<'static, _>`, of [`Pool::get_owned`].
+///
+/// # Panics
+///
+/// When polled after it has completed.
+///
+/// # Cancel safety
+///
+/// Dropping it at any time is as if it had not been polled, and costs O(1) beside its timer's O(log n): its place in the queue
+/// closes up, and what was set aside for it goes to the next. A creation that was started for it goes on and serves whoever is
+/// first then.
+#[must_use = "futures do nothing unless polled"]
+pub struct Get<'p, M: Manager> {
+    pool: PoolRef<'p, M>,
+    ask: Ask,
+}
+
+/// What keeps the pool open while a caller waits.
+enum PoolRef<'p, M: Manager> {
+    Borrowed(&'p Pool<M>),
+    Owned(Pool<M>),
+}
+
+/// What the caller asks for, and how far it has come.
+#[derive(Debug)]
+struct Ask {
+    caller: &'static Location<'static>,
+    patience: Patience,
+    label: Option<Cow<'static, str>>,
+    state: State,
+}
+
+/// How long the caller waits.
+#[derive(Clone, Copy, Debug)]
+enum Patience {
+    /// As long as `get_timeout`.
+    Default,
+    /// This long from the first poll.
+    For(Duration),
+    Until(Instant),
+}
+
+/// *Transitions:* `New` → `Done` | `Queued` → `Done`.
+#[derive(Clone, Copy, Debug)]
+enum State {
+    New,
+    Queued(WaiterId),
+    Done,
+}
+
+impl<'p, M: Manager> Get<'p, M> {
+    #[inline]
+    pub(crate) fn borrowed(pool: &'p Pool<M>, caller: &'static Location<'static>) -> Self {
+        Self { pool: PoolRef::Borrowed(pool), ask: Ask::new(caller) }
+    }
+
+    pub(crate) fn owned(pool: Pool<M>, caller: &'static Location<'static>) -> Self {
+        Self { pool: PoolRef::Owned(pool), ask: Ask::new(caller) }
+    }
+
+    /// Waits at most this long, counted from the first poll. `Duration::MAX` waits for ever. Zero takes what is idle, or fails
+    /// at once.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.ask.patience = Patience::For(timeout);
+        self
+    }
+
+    /// Waits until this moment of the pool's clock at most. What is idle is taken even after it.
+    pub fn deadline(mut self, deadline: Instant) -> Self {
+        self.ask.patience = Patience::Until(deadline);
+        self
+    }
+
+    /// Names the lease, for `holders` and for the errors of those who wait meanwhile. Costs a visit to the desk.
+    pub fn label(mut self, label: impl Into<Cow<'static, str>>) -> Self {
+        self.ask.label = Some(label.into());
+        self
+    }
+}
+
+impl<M: Manager> Future for Get<'_, M> {
+    type Output = Result<Pooled<M>, GetError<M::Error>>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        this.ask.poll(this.pool.hub(), cx)
+    }
+}
+
+impl<M: Manager> Drop for Get<'_, M> {
+    #[inline]
+    fn drop(&mut self) {
+        if let State::Queued(id) = self.ask.state {
+            cancel(self.pool.hub(), id);
+        }
+    }
+}
+
+impl<M: Manager> fmt::Debug for Get<'_, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Get")
+            .field("pool", &self.pool.hub().common.name)
+            .field("ask", &self.ask)
+            .finish()
+    }
+}
+
+impl<M: Manager> PoolRef<'_, M> {
+    #[inline]
+    fn hub(&self) -> &Arc<Hub<M>> {
+        match self {
+            Self::Borrowed(pool) => pool.hub(),
+            Self::Owned(pool) => pool.hub(),
+        }
+    }
+}
+
+impl Ask {
+    #[inline]
+    fn new(caller: &'static Location<'static>) -> Self {
+        Self { caller, patience: Patience::Default, label: None, state: State::New }
+    }
+
+    #[inline]
+    fn poll<M: Manager>(
+        &mut self,
+        hub: &Arc<Hub<M>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Pooled<M>, GetError<M::Error>>> {
+        if matches!(self.state, State::New) && self.label.is_none() {
+            if let Some(claim) = hub.shelves.take() {
+                if hub.common.is_fresh(claim.facts()) {
+                    self.state = State::Done;
+                    claim.facts().lent(hub.common.tick(), self.caller);
+                    return Poll::Ready(Ok(Pooled::new(claim)));
+                }
+                return self.poll_desk(hub, Some(claim), cx);
+            }
+        }
+        self.poll_desk(hub, None, cx)
+    }
+
+    /// `stale`: taken by self-service, but the desk has to look at it first.
+    #[cold]
+    fn poll_desk<M: Manager>(
+        &mut self,
+        hub: &Arc<Hub<M>>,
+        stale: Option<PoolClaim<M>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Pooled<M>, GetError<M::Error>>> {
+        let waker = cx.waker().clone();
+        let mut visit = hub.visit();
+        if let Some(claim) = stale {
+            let index = claim.index();
+            visit.desk().hold(claim);
+            visit.step(Input::GiveBack(index, GiveBack::Unused));
+        }
+        let mut visit = visit.with_waker(waker);
+        let mut answer = match self.state {
+            State::New => {
+                let deadline = self.deadline(hub, visit.now);
+                visit.step(Input::Wait { deadline })
+            }
+            State::Queued(id) => visit.step(Input::Claim(id)),
+            State::Done => panic!("`Get` was polled after it had completed"),
+        };
+        if let Answer::Queued(id) = answer {
+            self.state = State::Queued(id);
+            // A resource may have come home between the look at the bits and the flag that stops it.
+            answer = visit.step(Input::Claim(id));
+        }
+        if let Some(result) = self.settle(hub, &mut visit, answer) {
+            return Poll::Ready(result);
+        }
+        let State::Queued(id) = self.state else {
+            unreachable!("a caller without an answer is queued")
+        };
+        visit.keep_waker(id);
+        let needs_driver = visit.needs_driver();
+        drop(visit);
+        if needs_driver && hub.ensure_driver().is_err() {
+            return Poll::Ready(self.settle_here(hub, id));
+        }
+        Poll::Pending
+    }
+
+    /// There is nobody to wait for: takes what can be had without a runtime, or gives up.
+    fn settle_here<M: Manager>(
+        &mut self,
+        hub: &Arc<Hub<M>>,
+        id: WaiterId,
+    ) -> Result<Pooled<M>, GetError<M::Error>> {
+        driver::run_here(hub);
+        let mut visit = hub.visit();
+        let answer = visit.step(Input::Claim(id));
+        if let Some(result) = self.settle(hub, &mut visit, answer) {
+            return result;
+        }
+        self.state = State::Done;
+        visit.forget_waker(id);
+        visit.step(Input::Cancel(id));
+        Err(GetError::NoRuntime(Box::new(visit.snapshot())))
+    }
+
+    /// The outcome, if the desk has answered with one.
+    fn settle<M: Manager>(
+        &mut self,
+        hub: &Arc<Hub<M>>,
+        visit: &mut Visit<'_, M>,
+        answer: Answer<PoolClaim<M>>,
+    ) -> Option<Result<Pooled<M>, GetError<M::Error>>> {
+        let result = match answer {
+            Answer::Lent(claim) => Ok(lend(hub, visit, claim, self.caller, self.label.take())),
+            Answer::Refused(refusal) => Err(self.refused(hub, visit, &refusal)),
+            Answer::None | Answer::Queued(_) | Answer::Proceed => return None,
+        };
+        if let State::Queued(id) = std::mem::replace(&mut self.state, State::Done) {
+            visit.forget_waker(id);
+        }
+        Some(result)
+    }
+
+    fn refused<M: Manager>(
+        &self,
+        hub: &Arc<Hub<M>>,
+        visit: &mut Visit<'_, M>,
+        refusal: &Refusal,
+    ) -> GetError<M::Error> {
+        let mut snapshot = Box::new(visit.snapshot());
+        snapshot.tell(refusal);
+        match refusal.why {
+            Why::TooManyWaiters => GetError::TooManyWaiters {
+                limit: visit.desk().core.max_waiters() as usize,
+                snapshot,
+            },
+            Why::Closed => GetError::Closed(snapshot),
+            Why::CreateFailed => {
+                match visit.desk().last_create_failure.as_ref().map(|failure| failure.cause.clone())
+                {
+                    Some(Cause::Error(error)) => GetError::Create(error, snapshot),
+                    Some(Cause::Fault(fault)) => GetError::CreateFault(fault, snapshot),
+                    // Creating works again since: whoever asks next may have what it makes.
+                    None => GetError::Timeout(snapshot),
+                }
+            }
+            _ => {
+                snapshot.timeout = match self.patience {
+                    Patience::Default => hub.get_timeout,
+                    Patience::For(timeout) => Some(timeout),
+                    Patience::Until(_) => None,
+                };
+                snapshot.oldest_holders = hub.holders(visit.now, &visit.desk().labels);
+                snapshot.oldest_holders.truncate(3);
+                GetError::Timeout(snapshot)
+            }
+        }
+    }
+
+    fn deadline<M: Manager>(&self, hub: &Hub<M>, now: Instant) -> Option<Instant> {
+        match self.patience {
+            Patience::Default => hub.get_timeout.and_then(|timeout| now.checked_add(timeout)),
+            Patience::For(timeout) => now.checked_add(timeout),
+            Patience::Until(deadline) => Some(deadline),
+        }
+    }
+}
+
+/// Takes a resource without waiting.
+pub(crate) fn try_get<M: Manager>(
+    hub: &Arc<Hub<M>>,
+    caller: &'static Location<'static>,
+) -> Result<Pooled<M>, TryGetError> {
+    let taken = hub.shelves.take();
+    if let Some(claim) = taken {
+        if hub.common.is_fresh(claim.facts()) {
+            claim.facts().lent(hub.common.tick(), caller);
+            return Ok(Pooled::new(claim));
+        }
+        hub.give_back(claim, GiveBack::Unused);
+    }
+    let mut visit = hub.visit();
+    let answer = visit.step(Input::Try);
+    let result = match answer {
+        Answer::Lent(claim) => Ok(lend(hub, &mut visit, claim, caller, None)),
+        Answer::Refused(refusal) => Err(TryGetError::new(refusal.why)),
+        Answer::None | Answer::Queued(_) | Answer::Proceed => Err(TryGetError::Exhausted),
+    };
+    let needs_driver = visit.needs_driver();
+    drop(visit);
+    if needs_driver {
+        // Without a runtime the creation or check waits for the next caller that has one.
+        let _ = hub.ensure_driver();
+    }
+    result
+}
+
+/// Hands over what the desk lent.
+fn lend<M: Manager>(
+    hub: &Arc<Hub<M>>,
+    visit: &mut Visit<'_, M>,
+    claim: PoolClaim<M>,
+    caller: &'static Location<'static>,
+    label: Option<Cow<'static, str>>,
+) -> Pooled<M> {
+    let lease = claim.facts().lent(hub.common.to_tick(visit.now), caller);
+    if let Some(text) = label {
+        visit.desk().label(claim.index(), Label { lease, text });
+    }
+    Pooled::new(claim)
+}
+
+#[cold]
+fn cancel<M: Manager>(hub: &Hub<M>, id: WaiterId) {
+    let mut visit = hub.visit();
+    visit.forget_waker(id);
+    visit.step(Input::Cancel(id));
+}

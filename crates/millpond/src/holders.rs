@@ -1,0 +1,64 @@
+//! Who holds what, since when.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::fmt;
+use std::panic::Location;
+use std::time::{Duration, Instant};
+
+use crate::desk::Hub;
+use crate::manager::Manager;
+
+/// Somebody who holds a resource.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Holder {
+    /// Where it called `get`, `try_get` or `with`.
+    pub location: &'static Location<'static>,
+    /// How long it has held the resource; may be short by one tick (a quarter of the shortest window among the pool's
+    /// settings, at most one second).
+    pub held_for: Duration,
+    /// What it gave to `label`.
+    pub label: Option<Cow<'static, str>>,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "for {:.0?} by {}", self.held_for, self.location)?;
+        match &self.label {
+            Some(label) => write!(f, " ({label})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The label of one lease of a slot.
+#[derive(Debug)]
+pub(crate) struct Label {
+    pub(crate) lease: u64,
+    pub(crate) text: Cow<'static, str>,
+}
+
+impl<M: Manager> Hub<M> {
+    /// Everybody who holds a resource at `now`, the longest first.
+    pub(crate) fn holders(&self, now: Instant, labels: &[Option<Label>]) -> Vec<Holder> {
+        let mut holders: Vec<_> = self
+            .shelves
+            .all_facts()
+            .filter_map(|(index, facts)| {
+                let lease = facts.lease()?;
+                let label = labels
+                    .get(index as usize)
+                    .and_then(Option::as_ref)
+                    .filter(|label| label.lease == lease.sequence);
+                Some(Holder {
+                    location: lease.holder?,
+                    held_for: now.saturating_duration_since(self.common.to_instant(lease.taken)),
+                    label: label.map(|label| label.text.clone()),
+                })
+            })
+            .collect();
+        holders.sort_by_key(|holder| Reverse(holder.held_for));
+        holders
+    }
+}

@@ -1,0 +1,269 @@
+//! The handle users hold.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::time::Duration;
+
+use millpond_core::Input;
+
+use crate::builder::Builder;
+use crate::close::{self, CloseReport};
+use crate::desk::Hub;
+use crate::error::{GetError, TryGetError};
+use crate::get::{self, Get};
+use crate::holders::Holder;
+use crate::manager::Manager;
+use crate::pooled::Pooled;
+use crate::status::Status;
+use crate::sync::Arc;
+
+/// A pool of resources. Clones are handles to the same pool; when the last is dropped, the pool closes.
+///
+/// See the [crate documentation](crate) for the model behind it.
+pub struct Pool<M: Manager> {
+    handle: Arc<Handle<M>>,
+}
+
+/// What the clones share: its end is the end of the last of them.
+struct Handle<M: Manager> {
+    hub: Arc<Hub<M>>,
+}
+
+impl<M: Manager> Pool<M> {
+    /// Begins to build a pool of what `manager` opens.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::convert::Infallible;
+    /// # use millpond::{Disposition, Manager, Metrics, Pool, Returned};
+    /// # struct Numbers;
+    /// # impl Manager for Numbers {
+    /// #     type Resource = u32;
+    /// #     type Error = Infallible;
+    /// #     async fn create(&self) -> Result<u32, Infallible> { Ok(7) }
+    /// #     fn on_return(&self, _: &mut u32, _: Returned, _: &Metrics) -> Disposition { Disposition::Reuse }
+    /// # }
+    /// # fn example(runtime: impl millpond::Runtime) -> Result<(), millpond::BuildError> {
+    /// let pool = Pool::builder(Numbers).name("numbers").max_size(4).build(runtime)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder(manager: M) -> Builder<M> {
+        Builder::new(manager)
+    }
+
+    pub(crate) fn new(hub: Arc<Hub<M>>) -> Self {
+        Self { handle: Arc::new(Handle { hub }) }
+    }
+
+    #[inline]
+    pub(crate) fn hub(&self) -> &Arc<Hub<M>> {
+        &self.handle.hub
+    }
+
+    /// Takes a resource, waiting for one at most as long as `get_timeout`.
+    ///
+    /// If one lies idle and is fresh, this costs one atomic operation: no lock, no clock, no allocation. Otherwise the caller
+    /// queues; a resource that comes back and one that is newly created are equally welcome to the first in the queue.
+    ///
+    /// # Errors
+    ///
+    /// [`GetError`] says which phase the time was spent in, what the pool looked like, and why the last creation failed.
+    ///
+    /// # Fairness
+    ///
+    /// First come, first served. A caller that was offered a resource and is not polled for a second loses it to the next, and
+    /// returns to the front once.
+    ///
+    /// # Cancel safety
+    ///
+    /// See [`Get`].
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example<M: millpond::Manager>(pool: millpond::Pool<M>) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// let resource = pool.get().await?;
+    /// let another = pool.get().timeout(Duration::from_millis(100)).label("report").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn get(&self) -> Get<'_, M> {
+        Get::borrowed(self, Location::caller())
+    }
+
+    /// [`get`](Self::get) as a `'static` future, which holds a clone of the pool.
+    #[track_caller]
+    pub fn get_owned(&self) -> Get<'static, M> {
+        Get::owned(self.clone(), Location::caller())
+    }
+
+    /// Takes a resource if one can be had at once.
+    ///
+    /// If none can, what may help the next caller is started in the background: a creation, or the check that an idle
+    /// resource needs.
+    ///
+    /// # Errors
+    ///
+    /// [`TryGetError`] tells what stands in the way.
+    ///
+    /// # Fairness
+    ///
+    /// Never overtakes a caller that waits.
+    #[track_caller]
+    pub fn try_get(&self) -> Result<Pooled<M>, TryGetError> {
+        get::try_get(self.hub(), Location::caller())
+    }
+
+    /// Takes a resource, runs `body` with it, and gives it back.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get); then `body` does not run.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before `body` begins, it is as if it had not been called. Dropped after, or if `body` panics, the resource goes
+    /// through `reset` or is closed, and never straight to the next borrower.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example<M: millpond::Manager<Resource = Vec<u8>>>(pool: millpond::Pool<M>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let length = pool.with(async |buffer| buffer.len()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn with<T, F>(&self, body: F) -> impl Future<Output = Result<T, GetError<M::Error>>>
+    where
+        F: AsyncFnOnce(&mut M::Resource) -> T,
+    {
+        let get = self.get();
+        async move {
+            let mut pooled = get.await?;
+            Ok(Pooled::run(&mut pooled, body).await)
+        }
+    }
+
+    /// The pool in numbers.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let mut visit = self.hub().visit();
+        let now = visit.now;
+        self.hub().status(&visit.desk().core, now)
+    }
+
+    /// Who holds what, the longest first.
+    #[must_use]
+    pub fn holders(&self) -> Vec<Holder> {
+        let mut visit = self.hub().visit();
+        let now = visit.now;
+        self.hub().holders(now, &visit.desk().labels)
+    }
+
+    /// Changes the greatest number of resources, zero included.
+    ///
+    /// What is too many is closed as it comes home, the idle first; until then nothing is created.
+    ///
+    /// # Errors
+    ///
+    /// [`ResizeError`] if `max_size` is greater than [`Builder::GREATEST_SIZE`]; nothing has changed then.
+    pub fn resize(&self, max_size: usize) -> Result<(), ResizeError> {
+        let max =
+            u32::try_from(max_size).ok().filter(|max| *max as usize <= Builder::<M>::GREATEST_SIZE);
+        let max = max.ok_or(ResizeError { max_size })?;
+        self.tell_and_drive(Input::Resize(max));
+        Ok(())
+    }
+
+    /// Makes callers wait until [`resume`](Self::resume), their timeouts running. What is lent stays lent.
+    pub fn pause(&self) {
+        self.tell_and_drive(Input::Pause);
+    }
+
+    /// Ends a [`pause`](Self::pause).
+    pub fn resume(&self) {
+        self.tell_and_drive(Input::Resume);
+    }
+
+    /// Begins a new epoch, as after a change of credentials or of the server.
+    ///
+    /// With a `spread` of zero nothing that is open now, and nothing that is being opened now, is lent after this call has
+    /// returned: what is idle is closed, what is lent is closed as it comes home. With a longer one, what is open now may still
+    /// be lent until it is closed at a random moment within the spread, so that not everything is replaced at once; what is
+    /// being opened now is still void.
+    pub fn retire_all(&self, spread: Duration) {
+        self.tell_and_drive(Input::RetireAll { spread });
+    }
+
+    /// Closes the pool: callers are refused, also those that wait; what is idle is closed; what is lent is closed as it comes
+    /// home. Waits for the last resource to be gone, at most as long as `patience`.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped after its first poll, the pool stays closed and drains by itself.
+    pub fn close(&self, patience: Duration) -> impl Future<Output = CloseReport> + Send + use<M> {
+        close::close(Arc::clone(self.hub()), patience)
+    }
+
+    /// Waits until the pool begins to close.
+    ///
+    /// # Cancel safety
+    ///
+    /// May be dropped and called again at any time.
+    pub fn closing(&self) -> impl Future<Output = ()> + Send + use<M> {
+        close::closing(Arc::clone(self.hub()))
+    }
+
+    /// Waits until the pool is closed and its last resource is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// May be dropped and called again at any time.
+    pub fn drained(&self) -> impl Future<Output = ()> + Send + use<M> {
+        close::drained(Arc::clone(self.hub()))
+    }
+
+    fn tell_and_drive(&self, input: Input) {
+        drop(self.hub().tell(input));
+        // If there is no runtime here, what is to be closed waits for the next caller that has one.
+        let _ = self.hub().ensure_driver();
+    }
+}
+
+impl<M: Manager> Clone for Pool<M> {
+    fn clone(&self) -> Self {
+        Self { handle: Arc::clone(&self.handle) }
+    }
+}
+
+impl<M: Manager> fmt::Debug for Pool<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("name", &self.hub().common.name)
+            .field("status", &self.status())
+            .finish()
+    }
+}
+
+impl<M: Manager> Drop for Handle<M> {
+    fn drop(&mut self) {
+        drop(self.hub.tell(Input::Close));
+        // The driver closes what is open and lives until the last guard is home. Without a runtime, what is left is dropped.
+        let _ = self.hub.ensure_driver();
+    }
+}
+
+/// A size that no pool can have; see [`Pool::resize`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("max_size is {max_size}, but a pool holds at most {}", crate::builder::GREATEST_SIZE)]
+pub struct ResizeError {
+    max_size: usize,
+}

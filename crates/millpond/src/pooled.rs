@@ -1,0 +1,191 @@
+//! A lent resource: a guard that gives it back.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+use millpond_core::{GiveBack, Input};
+
+use crate::common::{PoolClaim, PoolShelf, contained, dispose};
+use crate::desk::dispose_idle;
+use crate::manager::{Disposition, Manager, Metrics, Returned};
+use crate::sync::Arc;
+
+/// A resource on loan from a [`Pool`](crate::Pool). Dereferences to it, and gives it back when dropped.
+///
+/// Dropping it never blocks, spawns or panics, and needs no runtime: it is legal on any thread, at any time, also after the
+/// pool was closed or dropped. What may take time, such as cleaning and closing, is left to the tasks of the pool.
+///
+/// The operations are associated functions, so that they cannot be taken for methods of the resource.
+pub struct Pooled<M: Manager> {
+    /// *Transitions:* `Some` until it is given back, discarded or detached.
+    claim: Option<PoolClaim<M>>,
+    /// Uses by [`run`](Self::run) that began and did not complete.
+    in_flight: u32,
+    /// Whether the last use is known to be complete; asked for in strict mode only.
+    finished: bool,
+}
+
+impl<M: Manager> Pooled<M> {
+    #[inline]
+    pub(crate) fn new(claim: PoolClaim<M>) -> Self {
+        Self { claim: Some(claim), in_flight: 0, finished: false }
+    }
+
+    /// Uses the resource in a way that shows the pool whether the use was completed.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the returned future is dropped before it completes, or its body panics, the resource counts as used half-way for
+    /// good: once the guard is dropped it goes through `reset` or is closed, and never straight to the next borrower.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example<M: millpond::Manager<Resource = Vec<u8>>>(pool: millpond::Pool<M>) -> Result<(), Box<dyn std::error::Error>> {
+    /// use millpond::Pooled;
+    ///
+    /// let mut buffer = pool.get().await?;
+    /// let length = Pooled::run(&mut buffer, async |buffer| {
+    ///     buffer.push(1);
+    ///     buffer.len()
+    /// })
+    /// .await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn run<T>(this: &mut Self, body: impl AsyncFnOnce(&mut M::Resource) -> T) -> T {
+        this.in_flight += 1;
+        let result = body(this).await;
+        this.in_flight -= 1;
+        this.finished = true;
+        result
+    }
+
+    /// Gives the resource back, saying that its use is complete. The same as dropping the guard, except in strict mode.
+    pub fn finish(mut this: Self) {
+        this.finished = true;
+    }
+
+    /// Gives the resource back as broken: the pool closes it.
+    pub fn discard(mut this: Self) {
+        if let Some(claim) = this.claim.take() {
+            give_back_by_desk(claim, GiveBack::Discard);
+        }
+    }
+
+    /// Keeps the resource for good: the pool forgets it, and may open another in its place.
+    #[must_use = "the resource is dropped, without `Manager::close`, if it is not kept"]
+    pub fn detach(mut this: Self) -> M::Resource {
+        let mut claim = this.claim.take().expect(LENT);
+        let resource = claim.resource_mut().take().expect(LENT);
+        give_back_by_desk(claim, GiveBack::Detached);
+        resource
+    }
+
+    /// What the pool knows of the resource.
+    #[must_use]
+    pub fn metrics(this: &Self) -> Metrics {
+        let claim = this.claim.as_ref().expect(LENT);
+        claim.link().common.metrics(claim.facts())
+    }
+
+    fn returned(&self) -> Returned {
+        let strict = self.claim.as_ref().is_some_and(|claim| claim.link().common.strict_return);
+        if std::thread::panicking() {
+            Returned::Panicked
+        } else if self.in_flight > 0 || (strict && !self.finished) {
+            Returned::Cancelled
+        } else {
+            Returned::Finished
+        }
+    }
+}
+
+impl<M: Manager> Deref for Pooled<M> {
+    type Target = M::Resource;
+
+    #[inline]
+    fn deref(&self) -> &M::Resource {
+        self.claim.as_ref().and_then(|claim| claim.resource()).expect(LENT)
+    }
+}
+
+impl<M: Manager> DerefMut for Pooled<M> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut M::Resource {
+        // A use that nobody has called complete yet.
+        self.finished = false;
+        self.claim.as_mut().and_then(|claim| claim.resource_mut().as_mut()).expect(LENT)
+    }
+}
+
+impl<M: Manager> Drop for Pooled<M> {
+    #[inline]
+    fn drop(&mut self) {
+        let returned = self.returned();
+        if let Some(claim) = self.claim.take() {
+            give_back(claim, returned);
+        }
+    }
+}
+
+impl<M: Manager> fmt::Debug for Pooled<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut pooled = f.debug_struct("Pooled");
+        if let Some(claim) = &self.claim {
+            pooled
+                .field("pool", &claim.link().common.name)
+                .field("slot", &claim.index())
+                .field("facts", claim.facts());
+        }
+        pooled.finish_non_exhaustive()
+    }
+}
+
+/// Does with a resource that was let go what its manager says.
+#[inline]
+fn give_back<M: Manager>(mut claim: PoolClaim<M>, returned: Returned) {
+    let (resource, facts, link) = claim.parts();
+    let common = &link.common;
+    let metrics = common.metrics(facts);
+    let resource = resource.as_mut().expect(LENT);
+    let disposition = contained(|| common.manager.on_return(resource, returned, &metrics));
+    match disposition {
+        Ok(Disposition::Reuse) if returned == Returned::Finished => {
+            if !common.is_current(facts) {
+                return give_back_by_desk(claim, GiveBack::Unused);
+            }
+            let tick = common.tick();
+            facts.let_go();
+            facts.rests(tick, common.fresh_until(tick));
+            let (attended, shelf) = claim.put();
+            if attended {
+                tell_desk::<M>(&shelf);
+            }
+        }
+        Ok(Disposition::Reuse | Disposition::Reset) => give_back_by_desk(claim, GiveBack::Reset),
+        // A panic in the manager costs this resource.
+        Ok(Disposition::Discard) | Err(_) => give_back_by_desk(claim, GiveBack::Discard),
+    }
+}
+
+/// A bit came home while the desk wants to know.
+#[cold]
+fn tell_desk<M: Manager>(shelf: &Arc<PoolShelf<M>>) {
+    match shelf.link().hub.upgrade() {
+        Some(hub) => drop(hub.tell(Input::Returned)),
+        None => dispose_idle::<M>(shelf),
+    }
+}
+
+/// A resource that is not to lie idle comes to the desk.
+#[cold]
+fn give_back_by_desk<M: Manager>(mut claim: PoolClaim<M>, how: GiveBack) {
+    claim.facts().let_go();
+    match claim.link().hub.upgrade() {
+        Some(hub) => hub.give_back(claim, how),
+        None => dispose(claim.resource_mut().take()),
+    }
+}
+
+const LENT: &str = "a guard has its resource until it gives it up";

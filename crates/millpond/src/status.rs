@@ -1,0 +1,99 @@
+//! The pool in numbers, at one moment.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use millpond_core::{Core, Totals};
+
+use crate::desk::Hub;
+use crate::error::{Cause, CreateFailure, Snapshot};
+use crate::manager::Manager;
+
+/// What [`Pool::status`](crate::Pool::status) reports: one consistent reading of the desk, and of the idle bits right after.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Status {
+    /// The greatest number of resources there may be.
+    pub max: usize,
+    /// All resources, whatever they are doing: the sum of those below.
+    pub size: usize,
+    /// Lie idle.
+    pub idle: usize,
+    /// Are in use, or set aside for a caller that is about to take one.
+    pub leased: usize,
+    /// Are being opened.
+    pub creating: usize,
+    /// Are being checked.
+    pub checking: usize,
+    /// Are being cleaned.
+    pub resetting: usize,
+    /// Are being closed.
+    pub closing: usize,
+    /// Are in the hands of a job that outlived its deadline, after as many others as `max` did so already.
+    pub stuck: usize,
+    /// Jobs that outlived their deadline and still have not ended; not part of `size`.
+    pub abandoned: usize,
+    /// Callers that wait.
+    pub waiting: usize,
+    /// How long the oldest of them has waited.
+    pub oldest_wait: Option<Duration>,
+    /// How often a resource was lent since the pool was built.
+    pub leases: u64,
+    /// What else happened since the pool was built.
+    pub totals: Totals,
+}
+
+impl<M: Manager> Hub<M> {
+    pub(crate) fn status(&self, core: &Core, now: Instant) -> Status {
+        let counts = core.counts();
+        let idle = self.shelves.count().min(counts.live) as usize;
+        Status {
+            max: counts.max as usize,
+            size: counts.charged() as usize,
+            idle,
+            leased: (counts.live + counts.offered) as usize - idle,
+            creating: counts.creating as usize,
+            checking: counts.checking as usize,
+            resetting: counts.resetting as usize,
+            closing: counts.closing as usize,
+            stuck: counts.stuck as usize,
+            abandoned: counts.abandoned as usize,
+            waiting: counts.waiting as usize,
+            oldest_wait: counts.oldest_wait.map(|since| now.saturating_duration_since(since)),
+            leases: self.shelves.all_facts().map(|(_, facts)| facts.leases()).sum(),
+            totals: core.totals(),
+        }
+    }
+
+    /// What a refused caller is shown, before its own part.
+    pub(crate) fn snapshot(
+        &self,
+        core: &Core,
+        failure: Option<&CreateFailure<M::Error>>,
+        now: Instant,
+    ) -> Snapshot {
+        let status = self.status(core, now);
+        Snapshot {
+            pool: self.common.name.clone(),
+            max: status.max,
+            leased: status.leased,
+            idle: status.idle,
+            creating: status.creating,
+            checking: status.checking,
+            resetting: status.resetting,
+            closing: status.closing,
+            waiting: status.waiting,
+            ahead: status.waiting,
+            waited: Duration::ZERO,
+            phases: Vec::new(),
+            last_create_error: failure.map(|failure| match &failure.cause {
+                Cause::Error(error) => Arc::clone(error) as _,
+                Cause::Fault(fault) => Arc::clone(fault) as _,
+            }),
+            backing_off: core.backoff_ends().map(|ends| ends.saturating_duration_since(now)),
+            oldest_holders: Vec::new(),
+            timeout: None,
+            create_error_is_transient: failure.is_none_or(|failure| failure.transient),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The open loop: each request starts when the schedule says so, however many are still under way.
+
+use std::error::Error;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use millpond::{GetError, Pool, Pooled};
+use millpond_worker::WorkerManager;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::args::Queue;
+use crate::database::Database;
+use crate::record::{Outcome, Record};
+
+/// What the pool lends are threads with a connection.
+pub(crate) type Workers = WorkerManager<Database, rusqlite::Error>;
+
+/// What all requests of a run share.
+pub(crate) struct Load {
+    pub(crate) pool: Pool<Workers>,
+    pub(crate) queue: Queue,
+    pub(crate) deadline: Duration,
+    pub(crate) start: Instant,
+    /// What the first caller who waited in vain was told.
+    pub(crate) first_timeout: OnceLock<String>,
+}
+
+impl Load {
+    /// Starts a task for each arrival, at its time. Each sends one record, and the channel closes after the last.
+    pub(crate) async fn run(
+        self: Arc<Self>,
+        arrivals: Arc<[Duration]>,
+        records: UnboundedSender<Record>,
+    ) {
+        for (request, &due) in (0..).zip(&*arrivals) {
+            sleep_until(self.start + due).await;
+            let (load, records) = (Arc::clone(&self), records.clone());
+            tokio::spawn(async move {
+                let outcome = load.request(request, load.start + due + load.deadline).await;
+                // Nobody listens any more only if the run was broken off.
+                let _ = records.send(Record { request, due, ended: load.start.elapsed(), outcome });
+            });
+        }
+    }
+
+    /// One request from its arrival to its end.
+    async fn request(&self, request: u64, deadline: Instant) -> Outcome {
+        let mut worker = match self.worker(deadline).await {
+            Ok(worker) => worker,
+            Err(outcome) => return outcome,
+        };
+        match worker.run(move |database| database.serve(request)).await {
+            Ok(Ok(_)) if Instant::now() <= deadline => Outcome::InTime,
+            Ok(Ok(_)) => Outcome::Late,
+            Ok(Err(_)) | Err(_) => Outcome::Query,
+        }
+    }
+
+    /// Waits for a worker, in one of the two ways that this program compares.
+    async fn worker(&self, deadline: Instant) -> Result<Pooled<Workers>, Outcome> {
+        let result = match self.queue {
+            Queue::Millpond => self.pool.get().deadline(deadline.into_std()).await,
+            Queue::Naive => match timeout_at(deadline, self.pool.get()).await {
+                Ok(result) => result,
+                Err(elapsed) => {
+                    self.first_timeout.get_or_init(|| explain(&elapsed));
+                    return Err(Outcome::Timeout);
+                }
+            },
+        };
+        result.map_err(|error| {
+            let outcome = match &error {
+                GetError::Timeout { .. } => Outcome::Timeout,
+                GetError::TooManyWaiters { .. } => Outcome::TooManyWaiters,
+                GetError::Create { .. } | GetError::CreateFault { .. } => Outcome::Create,
+                GetError::Closed { .. } => Outcome::Closed,
+                other if other.is_overload() => Outcome::Shed,
+                _ => Outcome::Other,
+            };
+            if outcome == Outcome::Timeout {
+                self.first_timeout.get_or_init(|| explain(&error));
+            }
+            outcome
+        })
+    }
+}
+
+/// The message of an error and of what caused it.
+pub(crate) fn explain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

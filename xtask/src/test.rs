@@ -1,0 +1,152 @@
+//! `cargo xtask test`: everything that CI checks, in one command that a person runs too.
+//!
+//! `PLAN` is the list of steps. A step that fails does not stop the others; only when the workspace does not compile
+//! are the steps that would say so again left out. The run ends with a table of the steps, the number of tests in each
+//! layer, what was skipped and why, and the line `N passed, M failed`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use lexopt::prelude::*;
+
+use crate::ci::Need;
+use crate::mutants;
+use crate::report::{Count, seconds, table};
+use crate::step::Stopwatch;
+
+mod layers;
+mod plan;
+
+use layers::Layer;
+use plan::{PLAN, Planned, Session};
+
+pub(crate) fn command(mut args: lexopt::Parser) -> Result<ExitCode, String> {
+    let mut options = Options::default();
+    let mut parse = || -> Result<(), lexopt::Error> {
+        while let Some(arg) = args.next()? {
+            match arg {
+                Long("quick") => options.quick = true,
+                Long("require-services") => options.require_services = true,
+                Long("sample") => options.sample = args.value()?.parse()?,
+                Long("seed") => options.seed = args.value()?.parse()?,
+                other => return Err(other.unexpected()),
+            }
+        }
+        Ok(())
+    };
+    parse().map_err(|e| e.to_string())?;
+    run(options)
+}
+
+/// What `cargo xtask test` was asked to do.
+pub(crate) struct Options {
+    /// Leave out the steps that take minutes.
+    pub(crate) quick: bool,
+    /// A program or service that is missing is an error.
+    pub(crate) require_services: bool,
+    /// How many mutants to try.
+    pub(crate) sample: usize,
+    /// Which mutants to try.
+    pub(crate) seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { quick: false, require_services: false, sample: SAMPLE, seed: mutants::DEFAULT_SEED }
+    }
+}
+
+/// How a step ended.
+pub(crate) enum Verdict {
+    Passed,
+    Failed(String),
+    Skipped(String),
+}
+
+struct Row {
+    name: &'static str,
+    took: Duration,
+    verdict: Verdict,
+}
+
+/// Runs the plan and reports.
+pub(crate) fn run(options: Options) -> Result<ExitCode, String> {
+    let mut session = Session::new(options);
+    let mut rows = Vec::new();
+    for planned in PLAN {
+        println!("=== {}", planned.name);
+        let watch = Stopwatch::start();
+        let failures = session.tally.total().failed;
+        let verdict = match reason_to_skip(planned, &session) {
+            Some(verdict) => verdict,
+            None => (planned.run)(&mut session).unwrap_or_else(Verdict::Failed),
+        };
+        match &verdict {
+            Verdict::Passed => {}
+            // Whatever failed must show in the last line, once.
+            Verdict::Failed(_) if session.tally.total().failed > failures => {}
+            Verdict::Failed(_) => session.tally.add(Layer::Checks, Count::one(false)),
+            Verdict::Skipped(_) => {
+                session.tally.add(Layer::Checks, Count { skipped: 1, ..Count::default() });
+            }
+        }
+        let row = Row { name: planned.name, took: watch.elapsed(), verdict };
+        println!("--- {}: {} in {} s\n", row.name, row.outcome(), seconds(row.took));
+        rows.push(row);
+    }
+    report(&session, &rows);
+    // Last and alone on its line, for whoever reads only that.
+    println!("{}", session.tally.total().line());
+    Ok(if session.tally.total().failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn reason_to_skip(planned: &Planned, session: &Session) -> Option<Verdict> {
+    if planned.slow && session.options.quick {
+        return Some(Verdict::Skipped("--quick".to_owned()));
+    }
+    if planned.compiles && session.broken {
+        return Some(Verdict::Skipped("the workspace does not compile".to_owned()));
+    }
+    let missing = planned.needs.iter().find_map(Need::missing)?;
+    Some(match session.options.require_services {
+        true => Verdict::Failed(missing),
+        false => Verdict::Skipped(missing),
+    })
+}
+
+impl Row {
+    fn outcome(&self) -> String {
+        match &self.verdict {
+            Verdict::Passed => "ok".to_owned(),
+            Verdict::Failed(why) => format!("FAILED: {why}"),
+            Verdict::Skipped(why) => format!("skipped: {why}"),
+        }
+    }
+
+    fn cells(&self) -> [String; 3] {
+        let outcome = self.outcome().lines().next().unwrap_or_default().to_owned();
+        [self.name.to_owned(), seconds(self.took), outcome]
+    }
+}
+
+fn report(session: &Session, rows: &[Row]) {
+    let cells: Vec<_> = rows.iter().map(Row::cells).collect();
+    println!("{}", table(["step", "seconds", "outcome"], &cells));
+    println!("{}", session.tally.table());
+    for line in &session.notes {
+        println!("{line}");
+    }
+    for row in rows {
+        if let Verdict::Skipped(why) = &row.verdict {
+            println!("skipped {}: {why}", row.name);
+        }
+    }
+    for test in &session.failures {
+        println!("failed: {test}");
+    }
+    println!();
+}
+
+/// A mutant costs a build and some models. Few enough for every run; together with another seed now and then they reach
+/// every place.
+const SAMPLE: usize = 8;

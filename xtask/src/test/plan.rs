@@ -1,0 +1,203 @@
+//! The steps of `cargo xtask test`, in order.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::layers::{Layer, Tally};
+use super::{Options, Verdict};
+use crate::ci::{CLIPPY, GIT, Need, RUSTFMT};
+use crate::report::Count;
+use crate::step::{Finished, Step};
+use crate::{libtest, loom, mutants, patches, tidy};
+
+/// A step of the plan.
+pub(super) struct Planned {
+    pub(super) name: &'static str,
+    /// What the machine must have.
+    pub(super) needs: &'static [Need],
+    /// Left out when the workspace does not compile.
+    pub(super) compiles: bool,
+    /// Left out by `--quick`.
+    pub(super) slow: bool,
+    pub(super) run: fn(&mut Session) -> Result<Verdict, String>,
+}
+
+/// `build` comes early so that an error of the compiler is printed once, there, and nowhere else.
+pub(super) const PLAN: &[Planned] = &[
+    Planned {
+        needs: &[RUSTFMT],
+        compiles: false,
+        ..step("fmt", |s| s.check(&["fmt", "--all", "--check"]))
+    },
+    Planned { compiles: false, ..step("build", build) },
+    Planned { needs: &[CLIPPY], ..step("clippy", |s| s.check(CLIPPY_ARGS)) },
+    Planned { needs: &[GIT], compiles: false, ..step("tidy", tidy) },
+    step("tests", tests),
+    step("doctests", doctests),
+    step("docs", |s| {
+        s.check_step(
+            Step::cargo()
+                .args(["doc", "--workspace", "--no-deps"])
+                .env("RUSTDOCFLAGS", "-D warnings"),
+        )
+    }),
+    step("model check", model_check),
+    step("examples", |s| s.check(&["build", "--release", "-p", "millpond-examples", "--examples"])),
+    step("storm", |s| s.check(STORM_ARGS)),
+    Planned { slow: true, ..step("loom", loom_models) },
+    Planned { needs: &[GIT], slow: true, ..step("mutants", sampled_mutants) },
+    Planned { needs: &[GIT], slow: true, ..step("patches", all_patches) },
+];
+
+const CLIPPY_ARGS: &[&str] = &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+
+/// Short: this asks whether the example runs, not how fast it is.
+const STORM_ARGS: &[&str] =
+    &["run", "--release", "-p", "millpond-examples", "--example", "storm", "--", "--seconds", "4"];
+
+const fn step(name: &'static str, run: fn(&mut Session) -> Result<Verdict, String>) -> Planned {
+    Planned { name, needs: &[], compiles: true, slow: false, run }
+}
+
+/// What the steps so far found out.
+pub(super) struct Session {
+    pub(super) options: Options,
+    pub(super) tally: Tally,
+    /// Whether the workspace does not compile.
+    pub(super) broken: bool,
+    /// Lines to repeat at the end.
+    pub(super) notes: Vec<String>,
+    /// The tests that failed.
+    pub(super) failures: Vec<String>,
+    packages: BTreeMap<String, String>,
+    /// The loom models that passed and their times, once they all did.
+    measured: Option<Vec<(String, Duration)>>,
+}
+
+impl Session {
+    pub(super) fn new(options: Options) -> Self {
+        Self {
+            options,
+            tally: Tally::default(),
+            broken: false,
+            notes: Vec::new(),
+            failures: Vec::new(),
+            packages: BTreeMap::new(),
+            measured: None,
+        }
+    }
+
+    /// A cargo command that is one check by itself.
+    fn check(&mut self, args: &[&str]) -> Result<Verdict, String> {
+        self.check_step(Step::cargo().args(args))
+    }
+
+    fn check_step(&mut self, step: Step) -> Result<Verdict, String> {
+        let done = step.run()?;
+        self.tally.add(Layer::Checks, Count::one(done.passed()));
+        Ok(verdict(done.passed(), || format!("`{}` {}", step.shown(), done.ended.describe())))
+    }
+
+    /// Notes the tests of a run that failed, and judges it. A run in which nothing ran proves nothing, and fails.
+    fn judge(&mut self, done: &Finished, targets: &[libtest::Target]) -> Verdict {
+        for target in targets {
+            let name = target.short_name();
+            self.failures.extend(target.failed.iter().map(|test| format!("{name}: {test}")));
+        }
+        let count = libtest::total(targets);
+        if done.passed() && count.passed == 0 {
+            return Verdict::Failed("no test ran".to_owned());
+        }
+        verdict(done.passed(), || match count.failed {
+            0 => format!("cargo {}", done.ended.describe()),
+            n => format!("{n} failed"),
+        })
+    }
+}
+
+fn build(session: &mut Session) -> Result<Verdict, String> {
+    let args = ["test", "--workspace", "--all-targets", "--no-run"];
+    let step = Step::cargo().args(args).args(["--message-format=json-render-diagnostics"]);
+    let done = step.run()?;
+    session.packages = libtest::packages(&done.lines);
+    session.broken = !done.passed();
+    session.tally.add(Layer::Checks, Count::one(done.passed()));
+    Ok(verdict(done.passed(), || "the workspace does not compile".to_owned()))
+}
+
+fn tidy(session: &mut Session) -> Result<Verdict, String> {
+    let violations = tidy::check()?;
+    for violation in &violations {
+        println!("{violation}");
+    }
+    session.tally.add(Layer::Checks, Count::one(violations.is_empty()));
+    Ok(verdict(violations.is_empty(), || format!("{} violations", violations.len())))
+}
+
+fn tests(session: &mut Session) -> Result<Verdict, String> {
+    let args = ["test", "--workspace", "--all-targets", "--no-fail-fast"];
+    let done = Step::cargo().args(args).run()?;
+    let targets = libtest::parse(&done.lines);
+    session.tally.add_targets(&targets, &session.packages);
+    Ok(session.judge(&done, &targets))
+}
+
+fn doctests(session: &mut Session) -> Result<Verdict, String> {
+    let done = Step::cargo().args(["test", "--workspace", "--doc", "--no-fail-fast"]).run()?;
+    let targets = libtest::parse(&done.lines);
+    session.tally.add(Layer::Doctests, libtest::total(&targets));
+    Ok(session.judge(&done, &targets))
+}
+
+/// In release, since it visits every state; it says how many.
+fn model_check(session: &mut Session) -> Result<Verdict, String> {
+    let args =
+        ["test", "--release", "-p", "millpond-core", "--lib", "model_check::", "--", "--nocapture"];
+    let done = Step::cargo().args(args).run()?;
+    let targets = libtest::parse(&done.lines);
+    session.tally.add(Layer::Model, libtest::total(&targets));
+    // On one thread, libtest prints the test's name and no line break before what the test says.
+    let said = done.lines.iter().filter_map(|line| Some(line[line.find("model:")?..].to_owned()));
+    let notes = session.notes.len();
+    session.notes.extend(said);
+    if done.passed() && session.notes.len() == notes {
+        return Ok(Verdict::Failed("no `model:` line tells how many states it saw".to_owned()));
+    }
+    Ok(session.judge(&done, &targets))
+}
+
+fn loom_models(session: &mut Session) -> Result<Verdict, String> {
+    let report = loom::run(&loom::Options::default())?;
+    session.tally.add(Layer::Loom, report.count);
+    let failed = report.failed.len();
+    session.failures.extend(report.failed);
+    if failed == 0 {
+        session.measured = Some(report.passed);
+    }
+    Ok(verdict(failed == 0, || format!("{failed} models failed")))
+}
+
+fn sampled_mutants(session: &mut Session) -> Result<Verdict, String> {
+    let Some(measured) = &session.measured else {
+        return Ok(Verdict::Skipped("the models do not pass on unchanged code".to_owned()));
+    };
+    let Options { sample, seed, .. } = session.options;
+    let options = loom::Options { sample: Some(sample), seed, ..loom::Options::default() };
+    let report = mutants::run(&options, Some(measured))?;
+    session.tally.add(Layer::Mutants, report.count);
+    let survived = report.survivors.len();
+    session.failures.extend(report.survivors);
+    Ok(verdict(survived == 0, || format!("{survived} survived")))
+}
+
+fn all_patches(session: &mut Session) -> Result<Verdict, String> {
+    let report = patches::run(None)?;
+    session.tally.add(Layer::Patches, report.count);
+    let failed = report.failed.len();
+    session.failures.extend(report.failed);
+    Ok(verdict(failed == 0, || format!("{failed} proved nothing")))
+}
+
+fn verdict(passed: bool, why: impl FnOnce() -> String) -> Verdict {
+    if passed { Verdict::Passed } else { Verdict::Failed(why()) }
+}
