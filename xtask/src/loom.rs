@@ -18,7 +18,10 @@ use crate::{files, libtest, mutants};
 pub(crate) fn command(args: lexopt::Parser) -> Result<ExitCode, String> {
     let options = Options::parse(args).map_err(|e| e.to_string())?;
     let passed = match (options.mutate, options.list) {
-        (true, true) => mutants::print_sites(&options)?,
+        (true, true) => {
+            mutants::print_sites(&options)?;
+            true
+        }
         (true, false) => mutants::run(&options, None)?.count.failed == 0,
         (false, true) => {
             let binary = build_here()?;

@@ -25,7 +25,7 @@ pub(crate) struct Report {
 }
 
 /// `--list`: every place, and why it is left out if it is.
-pub(crate) fn print_sites(options: &Options) -> Result<bool, String> {
+pub(crate) fn print_sites(options: &Options) -> Result<(), String> {
     let sites = find_sites(options.filter.as_deref())?;
     for site in &sites {
         match &site.explained {
@@ -34,7 +34,7 @@ pub(crate) fn print_sites(options: &Options) -> Result<bool, String> {
         }
     }
     println!("{} places", sites.len());
-    Ok(true)
+    Ok(())
 }
 
 /// Tries the mutants that `options` choose. `measured` are the times of the models if they have just passed on the
@@ -51,7 +51,10 @@ pub(crate) fn run(
             println!("{n} of {} mutants, drawn with --seed {}", runnable.len(), options.seed);
             sample(runnable, n, options.seed)
         }
-        _ => runnable,
+        _ => {
+            println!("all {} mutants", runnable.len());
+            runnable
+        }
     };
     if chosen.is_empty() {
         return Err("there is no place to mutate".to_owned());

@@ -331,7 +331,7 @@ mod tests {
     fn a_module_declared_under_test_is_all_tests() {
         let mut sources = [
             Source::new("a/src/lib.rs", "mod b;\n#[cfg(test)]\nmod rig;\n"),
-            Source::new("a/src/b.rs", "#[cfg(test)]\nmod tests;\n"),
+            Source::new("a/src/b.rs", "fn a() {}\n#[cfg(test)]\nmod tests;\n"),
             Source::new("a/src/rig/clock.rs", "fn a() {}\n"),
             Source::new("a/src/b/tests.rs", "fn a() {}\n"),
             Source::new("a/src/tests.rs", "fn a() {}\n"),

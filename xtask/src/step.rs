@@ -1,4 +1,6 @@
-//! Runs one outside command: echoes what it says, keeps the lines, times it, and ends it at a limit. All commands use it.
+//! Runs one outside command: echoes what it says, keeps the lines, times it, and ends it at a limit.
+//!
+//! All the commands of this program are made of these.
 //!
 //! *Invariant:* no command can ask a question. Standard input is empty and the output is a pipe, so cargo draws no
 //! progress bar and no colours, in CI or at a terminal.

@@ -18,7 +18,7 @@ mod layers;
 mod plan;
 
 use layers::Layer;
-use plan::{PLAN, Planned, Session};
+use plan::{Findings, PLAN, Planned};
 
 pub(crate) fn command(mut args: lexopt::Parser) -> Result<ExitCode, String> {
     let mut options = Options::default();
@@ -71,44 +71,44 @@ struct Row {
 
 /// Runs the plan and reports.
 pub(crate) fn run(options: Options) -> Result<ExitCode, String> {
-    let mut session = Session::new(options);
+    let mut findings = Findings::new(options);
     let mut rows = Vec::new();
     for planned in PLAN {
         println!("=== {}", planned.name);
         let watch = Stopwatch::start();
-        let failures = session.tally.total().failed;
-        let verdict = match reason_to_skip(planned, &session) {
+        let failures = findings.tally.total().failed;
+        let verdict = match reason_to_skip(planned, &findings) {
             Some(verdict) => verdict,
-            None => (planned.run)(&mut session).unwrap_or_else(Verdict::Failed),
+            None => (planned.run)(&mut findings).unwrap_or_else(Verdict::Failed),
         };
         match &verdict {
             Verdict::Passed => {}
             // Whatever failed must show in the last line, once.
-            Verdict::Failed(_) if session.tally.total().failed > failures => {}
-            Verdict::Failed(_) => session.tally.add(Layer::Checks, Count::one(false)),
+            Verdict::Failed(_) if findings.tally.total().failed > failures => {}
+            Verdict::Failed(_) => findings.tally.add(Layer::Checks, Count::one(false)),
             Verdict::Skipped(_) => {
-                session.tally.add(Layer::Checks, Count { skipped: 1, ..Count::default() });
+                findings.tally.add(Layer::Checks, Count { skipped: 1, ..Count::default() });
             }
         }
         let row = Row { name: planned.name, took: watch.elapsed(), verdict };
         println!("--- {}: {} in {} s\n", row.name, row.outcome(), seconds(row.took));
         rows.push(row);
     }
-    report(&session, &rows);
+    report(&findings, &rows);
     // Last and alone on its line, for whoever reads only that.
-    println!("{}", session.tally.total().line());
-    Ok(if session.tally.total().failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    println!("{}", findings.tally.total().line());
+    Ok(if findings.tally.total().failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn reason_to_skip(planned: &Planned, session: &Session) -> Option<Verdict> {
-    if planned.slow && session.options.quick {
+fn reason_to_skip(planned: &Planned, findings: &Findings) -> Option<Verdict> {
+    if planned.slow && findings.options.quick {
         return Some(Verdict::Skipped("--quick".to_owned()));
     }
-    if planned.compiles && session.broken {
+    if planned.compiles && findings.broken {
         return Some(Verdict::Skipped("the workspace does not compile".to_owned()));
     }
     let missing = planned.needs.iter().find_map(Need::missing)?;
-    Some(match session.options.require_services {
+    Some(match findings.options.require_services {
         true => Verdict::Failed(missing),
         false => Verdict::Skipped(missing),
     })
@@ -129,11 +129,11 @@ impl Row {
     }
 }
 
-fn report(session: &Session, rows: &[Row]) {
+fn report(findings: &Findings, rows: &[Row]) {
     let cells: Vec<_> = rows.iter().map(Row::cells).collect();
     println!("{}", table(["step", "seconds", "outcome"], &cells));
-    println!("{}", session.tally.table());
-    for line in &session.notes {
+    println!("{}", findings.tally.table());
+    for line in &findings.notes {
         println!("{line}");
     }
     for row in rows {
@@ -141,7 +141,7 @@ fn report(session: &Session, rows: &[Row]) {
             println!("skipped {}: {why}", row.name);
         }
     }
-    for test in &session.failures {
+    for test in &findings.failures {
         println!("failed: {test}");
     }
     println!();

@@ -121,7 +121,7 @@ impl Random {
 
     fn up_to(&mut self, longest: Duration) -> Duration {
         let nanos = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);
-        let share = u128::from(self.next()) * (u128::from(nanos) + 1) >> 64;
+        let share = (u128::from(self.next()) * (u128::from(nanos) + 1)) >> 64;
         Duration::from_nanos(u64::try_from(share).expect("a share of a u64 is one"))
     }
 }

@@ -1,6 +1,7 @@
 //! The state machine: one entry, and what each input does to the state. What follows from the state as a whole, whatever
 //! the input was, stands in `serve.rs`.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -145,6 +146,12 @@ impl Core {
     #[must_use]
     pub fn expects(&self, id: SlotId) -> bool {
         self.slots.is_current(id) && self.slots.get(id.index()).state != State::Stuck
+    }
+
+    /// Whether a place has an open resource that the core does not hold: it lies idle or is lent.
+    #[must_use]
+    pub fn is_open(&self, index: u32) -> bool {
+        self.slots.indices().contains(&index) && self.slots.get(index).state == State::Live
     }
 
     /// Whether the pool accepts callers.
@@ -317,10 +324,13 @@ impl Core {
         if let State::Creating { unasked } = self.slots.get(id.index()).state {
             // Demand may have gone since: a waiter takes whatever comes first, a return or a creation.
             let wanted = unasked || self.slots.coming() <= self.waiters.waiting();
-            if self.mode != Mode::Open || self.is_over_size() || !wanted {
+            // What is still closing counts here: it and the new one would be open at the same time.
+            let in_debt = self.slots.counts().charged() > self.config.max_size;
+            if self.mode != Mode::Open || in_debt || !wanted {
                 return;
             }
-            self.slots.get_mut(id.index()).began = now;
+            let slot = self.slots.get_mut(id.index());
+            (slot.began, slot.epoch) = (now, self.epoch);
         }
         self.act(Action::Proceed(id));
     }
@@ -357,11 +367,13 @@ impl Core {
                 self.check_failed(began, now, idle);
             }
             (State::Resetting, Outcome::Unfit | Outcome::Gone) => self.leave(index, outcome, now),
-            (State::Closing | State::Stuck, _) => {
+            (State::Closing, _) => {
                 self.totals.closed += 1;
                 self.slots.enter(index, State::Vacant);
             }
-            (State::Creating { .. }, Outcome::Skipped) => self.slots.enter(index, State::Vacant),
+            (State::Stuck, _) | (State::Creating { .. }, Outcome::Skipped) => {
+                self.slots.enter(index, State::Vacant)
+            }
             (state, outcome) => {
                 debug_assert!(false, "a job in {state:?} cannot end as {outcome:?}");
                 self.slots.enter(index, State::Vacant);
@@ -413,7 +425,7 @@ impl Core {
         self.epoch += 1;
         if !spread.is_zero() {
             for index in self.slots.indices() {
-                if matches!(self.slots.get(index).state, State::Vacant | State::Creating { .. }) {
+                if !self.slots.get(index).state.is_open() {
                     continue;
                 }
                 let retire_at = now.checked_add(self.backoff.up_to(spread));
@@ -429,12 +441,13 @@ impl Core {
             return;
         }
         // An offer is not a lease yet: what is stale never leaves.
-        let offers: Vec<_> =
+        let mut offers: Vec<_> =
             self.waiters.all().filter_map(|id| self.offered(id).map(|index| (id, index))).collect();
-        for (id, index) in offers.into_iter().rev() {
-            self.timers.clear(TimerKey::Offer(id.index()));
-            self.waiters.set(id, Standing::Lapsed);
-            self.waiters.enqueue_front(id);
+        offers.sort_unstable_by_key(|(id, _)| Reverse(self.waiters.get(*id).turn));
+        for (id, index) in offers {
+            if self.withdraw(id, now) {
+                self.waiters.enqueue_front(id);
+            }
             self.start(index, Job::Close, now);
         }
         self.close_outdated(now, idle);
@@ -567,13 +580,23 @@ impl Core {
             return;
         };
         self.totals.revoked += 1;
-        self.waiters.set(id, Standing::Lapsed);
-        if self.waiters.get(id).expired {
-            self.refuse(id, Why::Deadline, 0, now);
-        } else if self.is_closing() {
-            self.refuse(id, Why::Closed, 0, now);
-        }
+        self.withdraw(id, now);
         self.place(slot, now, idle);
+    }
+
+    /// Takes from a waiter what was offered to it; says whether it may wait for something else.
+    fn withdraw(&mut self, id: WaiterId, now: Instant) -> bool {
+        self.timers.clear(TimerKey::Offer(id.index()));
+        self.waiters.set(id, Standing::Lapsed);
+        let why = if self.waiters.get(id).expired {
+            Why::Deadline
+        } else if self.is_closing() {
+            Why::Closed
+        } else {
+            return true;
+        };
+        self.refuse(id, why, 0, now);
+        false
     }
 
     /// A job is past its deadline. The place is freed first; the task, and whatever it holds, goes when it goes.
@@ -582,6 +605,7 @@ impl Core {
         let slot = self.slots.get(index);
         let (state, began) = (slot.state, slot.began);
         self.totals.abandoned += 1;
+        self.totals.closed += u64::from(!matches!(state, State::Creating { .. }));
         if self.abandoned < self.config.max_size.max(1) {
             self.abandoned += 1;
             self.slots.enter(index, State::Vacant);

@@ -254,8 +254,11 @@ impl Core {
             }
         }
         for index in self.slots.indices() {
-            if self.slots.get(index).state == State::Live {
-                self.schedule_sweep(index, idle.since(index), now);
+            if self.slots.get(index).state.is_open() {
+                // What does not lie idle will do so from now on at the earliest.
+                let lies_idle = idle.peek(index) == Some(index);
+                let since = if lies_idle { idle.since(index) } else { now };
+                self.schedule_sweep(index, since, now);
             }
         }
     }

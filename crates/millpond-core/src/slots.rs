@@ -45,6 +45,13 @@ pub(crate) enum State {
     Stuck,
 }
 
+impl State {
+    /// Whether there is a resource here that may be lent again.
+    pub(crate) fn is_open(self) -> bool {
+        matches!(self, Self::Live | Self::Offered | Self::Checking { .. } | Self::Resetting)
+    }
+}
+
 /// One place.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {

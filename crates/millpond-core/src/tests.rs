@@ -3,6 +3,8 @@
 
 mod rig;
 
+pub(crate) use self::rig::some_instant;
+
 mod backoff;
 mod cancelling;
 mod checks;

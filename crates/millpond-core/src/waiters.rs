@@ -50,6 +50,8 @@ pub(crate) struct Waiter {
     pub(crate) expired: bool,
     /// Whether it once was put back at the front after it had lapsed.
     pub(crate) requeued: bool,
+    /// Tells who left the queue before whom.
+    pub(crate) turn: u64,
     previous: Option<u32>,
     next: Option<u32>,
 }
@@ -62,6 +64,8 @@ pub(crate) struct Waiters {
     front: Option<u32>,
     back: Option<u32>,
     waiting: u32,
+    /// How often a caller has changed its standing.
+    turns: u64,
 }
 
 impl Waiters {
@@ -77,6 +81,7 @@ impl Waiters {
             phases,
             expired: false,
             requeued: false,
+            turn: 0,
             previous: None,
             next: None,
         };
@@ -100,7 +105,10 @@ impl Waiters {
     /// Takes a caller out of the queue, if it is there, and gives it another standing.
     pub(crate) fn set(&mut self, id: WaiterId, standing: Standing) {
         self.unlink(id.index);
-        self.at(id.index).standing = standing;
+        self.turns += 1;
+        let turn = self.turns;
+        let waiter = self.at(id.index);
+        (waiter.standing, waiter.turn) = (standing, turn);
     }
 
     /// Forgets a caller.

@@ -74,7 +74,7 @@ pub(crate) async fn close<M: Manager>(hub: Arc<Hub<M>>, patience: Duration) -> C
     let status = hub.status(&desk.core, now);
     CloseReport {
         drained: desk.core.is_drained(),
-        still_held: hub.holders(now, &desk.labels),
+        still_held: hub.holders(now, desk),
         still_closing: status.size - status.leased,
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::desk::Hub;
 use crate::manager::{Manager, Metrics};
-use crate::shelf::{Claim, Facts, Shelf, Shelves};
+use crate::shelf::{Claim, Facts, Shelves};
 use crate::sync::{Arc, AtomicU64, Ordering, Weak};
 
 /// Written by the desk, read by everyone.
@@ -24,7 +24,7 @@ pub(crate) struct Common<M> {
     /// How long a resource that was given back may be lent again without a word from the desk, less one tick, since the
     /// tick may be that old.
     window: u64,
-    /// The same for the time until it retires.
+    /// One tick.
     grain: u64,
 }
 
@@ -35,7 +35,6 @@ pub(crate) struct Link<M: Manager> {
 }
 
 pub(crate) type PoolClaim<M> = Claim<<M as Manager>::Resource, Link<M>>;
-pub(crate) type PoolShelf<M> = Shelf<<M as Manager>::Resource, Link<M>>;
 pub(crate) type PoolShelves<M> = Shelves<<M as Manager>::Resource, Link<M>>;
 
 impl<M> Common<M> {
@@ -79,7 +78,7 @@ impl<M> Common<M> {
     /// Whether a resource just taken may be lent at once.
     #[inline]
     pub(crate) fn is_fresh(&self, facts: &Facts) -> bool {
-        facts.is_fresh(self.tick(), self.epoch.load(Ordering::Relaxed))
+        facts.is_fresh(self.tick(), self.epoch.load(Ordering::Relaxed), self.window)
     }
 
     /// Whether a resource just given back is of the present epoch.
@@ -88,14 +87,8 @@ impl<M> Common<M> {
         facts.epoch() == self.epoch.load(Ordering::Relaxed)
     }
 
-    /// Until when a resource that rests since `tick` may be lent without a word from the desk.
-    #[inline]
-    pub(crate) fn fresh_until(&self, tick: u64) -> u64 {
-        tick.saturating_add(self.window)
-    }
-
-    /// The same for one that retires at an instant.
-    pub(crate) fn fresh_until_retired(&self, retire_at: Option<Instant>) -> u64 {
+    /// The tick from which a resource must pass the desk before it is lent, because it may be time for it to retire.
+    pub(crate) fn retires(&self, retire_at: Option<Instant>) -> u64 {
         retire_at.map_or(u64::MAX, |at| self.to_tick(at).saturating_sub(self.grain))
     }
 

@@ -6,6 +6,7 @@
 
 mod visit;
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use event_listener::Event;
@@ -14,7 +15,7 @@ use millpond_core::{Core, GiveBack, Input, Outcome, SlotId};
 use std::task::Waker;
 
 pub(crate) use self::visit::{Answer, Visit};
-use crate::common::{Common, PoolClaim, PoolShelf, PoolShelves, dispose};
+use crate::common::{Common, PoolClaim, PoolShelves, dispose};
 use crate::driver::{Command, Driver};
 use crate::error::CreateFailure;
 use crate::holders::Label;
@@ -45,7 +46,7 @@ pub(crate) struct Desk<M: Manager> {
     /// How to stop the task of each slot's present job.
     aborts: Vec<Option<(SlotId, AbortHandle)>>,
     /// Who labelled a lease, by slot; void once the slot's lease sequence has moved on.
-    pub(crate) labels: Vec<Option<Label>>,
+    labels: Vec<Option<Label>>,
     pub(crate) last_create_failure: Option<CreateFailure<M::Error>>,
     driver: DriverState,
 }
@@ -204,8 +205,10 @@ impl<M: Manager> Drop for Hub<M> {
         while let Some(command) = self.mailbox.try_receive() {
             dispose(command.into_resource());
         }
-        for shelf in self.shelves.iter() {
-            dispose_idle::<M>(shelf);
+        for index in 0..self.shelves.slots() {
+            if let Some(mut claim) = self.shelves.claim(index) {
+                dispose(claim.resource_mut().take());
+            }
         }
     }
 }
@@ -221,6 +224,15 @@ impl<M: Manager> Desk<M> {
         put_at(&mut self.labels, index, label);
     }
 
+    /// What a lease of a slot was called.
+    pub(crate) fn label_of(&self, index: u32, lease: u64) -> Option<&Cow<'static, str>> {
+        self.labels
+            .get(index as usize)?
+            .as_ref()
+            .filter(|label| label.lease == lease)
+            .map(|label| &label.text)
+    }
+
     /// Whether nobody drives the pool, as far as can be told: no driver, or one that has not come for a deadline or a message
     /// in all of [`PATIENCE`].
     pub(crate) fn needs_driver(&self, now: Instant) -> bool {
@@ -229,15 +241,6 @@ impl<M: Manager> Desk<M> {
         let driver = &self.driver;
         !self.core.is_drained()
             && (!driver.alive || overdue(driver.armed) || overdue(driver.nudged))
-    }
-}
-
-/// Drops what lies idle on a shelf whose pool is gone.
-pub(crate) fn dispose_idle<M: Manager>(shelf: &Arc<PoolShelf<M>>) {
-    for bit in 0..shelf.width() {
-        if let Some(mut claim) = shelf.claim(bit) {
-            dispose(claim.resource_mut().take());
-        }
     }
 }
 

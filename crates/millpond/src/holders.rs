@@ -6,7 +6,7 @@ use std::fmt;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
-use crate::desk::Hub;
+use crate::desk::{Desk, Hub};
 use crate::manager::Manager;
 
 /// Somebody who holds a resource.
@@ -41,20 +41,17 @@ pub(crate) struct Label {
 
 impl<M: Manager> Hub<M> {
     /// Everybody who holds a resource at `now`, the longest first.
-    pub(crate) fn holders(&self, now: Instant, labels: &[Option<Label>]) -> Vec<Holder> {
+    pub(crate) fn holders(&self, now: Instant, desk: &Desk<M>) -> Vec<Holder> {
         let mut holders: Vec<_> = self
             .shelves
             .all_facts()
+            .filter(|(index, _)| desk.core.is_open(*index) && !self.shelves.is_idle(*index))
             .filter_map(|(index, facts)| {
                 let lease = facts.lease()?;
-                let label = labels
-                    .get(index as usize)
-                    .and_then(Option::as_ref)
-                    .filter(|label| label.lease == lease.sequence);
                 Some(Holder {
-                    location: lease.holder?,
+                    location: lease.holder,
                     held_for: now.saturating_duration_since(self.common.to_instant(lease.taken)),
-                    label: label.map(|label| label.text.clone()),
+                    label: desk.label_of(index, lease.sequence).cloned(),
                 })
             })
             .collect();

@@ -22,6 +22,8 @@ use crate::sync::Arc;
 ///
 /// See the [crate documentation](crate) for the model behind it.
 pub struct Pool<M: Manager> {
+    /// The same as in the handle, one step nearer.
+    hub: Arc<Hub<M>>,
     handle: Arc<Handle<M>>,
 }
 
@@ -55,12 +57,12 @@ impl<M: Manager> Pool<M> {
     }
 
     pub(crate) fn new(hub: Arc<Hub<M>>) -> Self {
-        Self { handle: Arc::new(Handle { hub }) }
+        Self { hub: Arc::clone(&hub), handle: Arc::new(Handle { hub }) }
     }
 
     #[inline]
     pub(crate) fn hub(&self) -> &Arc<Hub<M>> {
-        &self.handle.hub
+        &self.hub
     }
 
     /// Takes a resource, waiting for one at most as long as `get_timeout`.
@@ -163,9 +165,7 @@ impl<M: Manager> Pool<M> {
     /// Who holds what, the longest first.
     #[must_use]
     pub fn holders(&self) -> Vec<Holder> {
-        let mut visit = self.hub().visit();
-        let now = visit.now;
-        self.hub().holders(now, &visit.desk().labels)
+        self.hub().visit().holders()
     }
 
     /// Changes the greatest number of resources, zero included.
@@ -240,7 +240,7 @@ impl<M: Manager> Pool<M> {
 
 impl<M: Manager> Clone for Pool<M> {
     fn clone(&self) -> Self {
-        Self { handle: Arc::clone(&self.handle) }
+        Self { hub: Arc::clone(&self.hub), handle: Arc::clone(&self.handle) }
     }
 }
 

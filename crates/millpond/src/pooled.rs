@@ -3,12 +3,10 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use millpond_core::{GiveBack, Input};
+use millpond_core::GiveBack;
 
-use crate::common::{PoolClaim, PoolShelf, contained, dispose};
-use crate::desk::dispose_idle;
+use crate::common::{PoolClaim, contained, dispose};
 use crate::manager::{Disposition, Manager, Metrics, Returned};
-use crate::sync::Arc;
 
 /// A resource on loan from a [`Pool`](crate::Pool). Dereferences to it, and gives it back when dropped.
 ///
@@ -21,14 +19,16 @@ pub struct Pooled<M: Manager> {
     claim: Option<PoolClaim<M>>,
     /// Uses by [`run`](Self::run) that began and did not complete.
     in_flight: u32,
-    /// Whether the last use is known to be complete; asked for in strict mode only.
+    /// Whether a use counts as incomplete until it is called complete.
+    strict: bool,
+    /// Whether the last use was called complete.
     finished: bool,
 }
 
 impl<M: Manager> Pooled<M> {
     #[inline]
-    pub(crate) fn new(claim: PoolClaim<M>) -> Self {
-        Self { claim: Some(claim), in_flight: 0, finished: false }
+    pub(crate) fn new(claim: PoolClaim<M>, strict: bool) -> Self {
+        Self { claim: Some(claim), in_flight: 0, strict, finished: false }
     }
 
     /// Uses the resource in a way that shows the pool whether the use was completed.
@@ -89,11 +89,11 @@ impl<M: Manager> Pooled<M> {
         claim.link().common.metrics(claim.facts())
     }
 
+    #[inline]
     fn returned(&self) -> Returned {
-        let strict = self.claim.as_ref().is_some_and(|claim| claim.link().common.strict_return);
         if std::thread::panicking() {
             Returned::Panicked
-        } else if self.in_flight > 0 || (strict && !self.finished) {
+        } else if self.in_flight > 0 || (self.strict && !self.finished) {
             Returned::Cancelled
         } else {
             Returned::Finished
@@ -155,12 +155,9 @@ fn give_back<M: Manager>(mut claim: PoolClaim<M>, returned: Returned) {
             if !common.is_current(facts) {
                 return give_back_by_desk(claim, GiveBack::Unused);
             }
-            let tick = common.tick();
-            facts.let_go();
-            facts.rests(tick, common.fresh_until(tick));
-            let (attended, shelf) = claim.put();
-            if attended {
-                tell_desk::<M>(&shelf);
+            facts.rests(common.tick());
+            if let Err(claim) = claim.put() {
+                give_back_by_desk(claim, GiveBack::Unused);
             }
         }
         Ok(Disposition::Reuse | Disposition::Reset) => give_back_by_desk(claim, GiveBack::Reset),
@@ -169,19 +166,9 @@ fn give_back<M: Manager>(mut claim: PoolClaim<M>, returned: Returned) {
     }
 }
 
-/// A bit came home while the desk wants to know.
-#[cold]
-fn tell_desk<M: Manager>(shelf: &Arc<PoolShelf<M>>) {
-    match shelf.link().hub.upgrade() {
-        Some(hub) => drop(hub.tell(Input::Returned)),
-        None => dispose_idle::<M>(shelf),
-    }
-}
-
-/// A resource that is not to lie idle comes to the desk.
+/// A resource that does not go home by its bit comes to the desk.
 #[cold]
 fn give_back_by_desk<M: Manager>(mut claim: PoolClaim<M>, how: GiveBack) {
-    claim.facts().let_go();
     match claim.link().hub.upgrade() {
         Some(hub) => hub.give_back(claim, how),
         None => dispose(claim.resource_mut().take()),

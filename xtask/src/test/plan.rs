@@ -19,7 +19,7 @@ pub(super) struct Planned {
     pub(super) compiles: bool,
     /// Left out by `--quick`.
     pub(super) slow: bool,
-    pub(super) run: fn(&mut Session) -> Result<Verdict, String>,
+    pub(super) run: fn(&mut Findings) -> Result<Verdict, String>,
 }
 
 /// `build` comes early so that an error of the compiler is printed once, there, and nowhere else.
@@ -55,12 +55,12 @@ const CLIPPY_ARGS: &[&str] = &["clippy", "--workspace", "--all-targets", "--", "
 const STORM_ARGS: &[&str] =
     &["run", "--release", "-p", "millpond-examples", "--example", "storm", "--", "--seconds", "4"];
 
-const fn step(name: &'static str, run: fn(&mut Session) -> Result<Verdict, String>) -> Planned {
+const fn step(name: &'static str, run: fn(&mut Findings) -> Result<Verdict, String>) -> Planned {
     Planned { name, needs: &[], compiles: true, slow: false, run }
 }
 
 /// What the steps so far found out.
-pub(super) struct Session {
+pub(super) struct Findings {
     pub(super) options: Options,
     pub(super) tally: Tally,
     /// Whether the workspace does not compile.
@@ -74,7 +74,7 @@ pub(super) struct Session {
     measured: Option<Vec<(String, Duration)>>,
 }
 
-impl Session {
+impl Findings {
     pub(super) fn new(options: Options) -> Self {
         Self {
             options,
@@ -115,89 +115,113 @@ impl Session {
     }
 }
 
-fn build(session: &mut Session) -> Result<Verdict, String> {
+fn build(findings: &mut Findings) -> Result<Verdict, String> {
     let args = ["test", "--workspace", "--all-targets", "--no-run"];
     let step = Step::cargo().args(args).args(["--message-format=json-render-diagnostics"]);
     let done = step.run()?;
-    session.packages = libtest::packages(&done.lines);
-    session.broken = !done.passed();
-    session.tally.add(Layer::Checks, Count::one(done.passed()));
+    findings.packages = libtest::packages(&done.lines);
+    findings.broken = !done.passed();
+    findings.tally.add(Layer::Checks, Count::one(done.passed()));
     Ok(verdict(done.passed(), || "the workspace does not compile".to_owned()))
 }
 
-fn tidy(session: &mut Session) -> Result<Verdict, String> {
+fn tidy(findings: &mut Findings) -> Result<Verdict, String> {
     let violations = tidy::check()?;
     for violation in &violations {
         println!("{violation}");
     }
-    session.tally.add(Layer::Checks, Count::one(violations.is_empty()));
+    findings.tally.add(Layer::Checks, Count::one(violations.is_empty()));
     Ok(verdict(violations.is_empty(), || format!("{} violations", violations.len())))
 }
 
-fn tests(session: &mut Session) -> Result<Verdict, String> {
+fn tests(findings: &mut Findings) -> Result<Verdict, String> {
     let args = ["test", "--workspace", "--all-targets", "--no-fail-fast"];
     let done = Step::cargo().args(args).run()?;
     let targets = libtest::parse(&done.lines);
-    session.tally.add_targets(&targets, &session.packages);
-    Ok(session.judge(&done, &targets))
+    findings.tally.add_targets(&targets, &findings.packages);
+    Ok(findings.judge(&done, &targets))
 }
 
-fn doctests(session: &mut Session) -> Result<Verdict, String> {
+fn doctests(findings: &mut Findings) -> Result<Verdict, String> {
     let done = Step::cargo().args(["test", "--workspace", "--doc", "--no-fail-fast"]).run()?;
     let targets = libtest::parse(&done.lines);
-    session.tally.add(Layer::Doctests, libtest::total(&targets));
-    Ok(session.judge(&done, &targets))
+    findings.tally.add(Layer::Doctests, libtest::total(&targets));
+    Ok(findings.judge(&done, &targets))
 }
 
 /// In release, since it visits every state; it says how many.
-fn model_check(session: &mut Session) -> Result<Verdict, String> {
+fn model_check(findings: &mut Findings) -> Result<Verdict, String> {
     let args =
         ["test", "--release", "-p", "millpond-core", "--lib", "model_check::", "--", "--nocapture"];
     let done = Step::cargo().args(args).run()?;
     let targets = libtest::parse(&done.lines);
-    session.tally.add(Layer::Model, libtest::total(&targets));
-    // On one thread, libtest prints the test's name and no line break before what the test says.
-    let said = done.lines.iter().filter_map(|line| Some(line[line.find("model:")?..].to_owned()));
-    let notes = session.notes.len();
-    session.notes.extend(said);
-    if done.passed() && session.notes.len() == notes {
+    findings.tally.add(Layer::Model, libtest::total(&targets));
+    let notes = findings.notes.len();
+    findings.notes.extend(done.lines.iter().filter_map(|line| model_line(line)).map(str::to_owned));
+    if done.passed() && findings.notes.len() == notes {
         return Ok(Verdict::Failed("no `model:` line tells how many states it saw".to_owned()));
     }
-    Ok(session.judge(&done, &targets))
+    Ok(findings.judge(&done, &targets))
 }
 
-fn loom_models(session: &mut Session) -> Result<Verdict, String> {
+/// The part of a line that the model check wants repeated. On one thread, libtest prints the name of the test, and no
+/// line break, before what the test says.
+fn model_line(line: &str) -> Option<&str> {
+    let said = match line.strip_prefix("test ") {
+        Some(rest) => rest.split_once(" ... ")?.1,
+        None => line,
+    };
+    said.starts_with("model:").then_some(said)
+}
+
+fn loom_models(findings: &mut Findings) -> Result<Verdict, String> {
     let report = loom::run(&loom::Options::default())?;
-    session.tally.add(Layer::Loom, report.count);
+    findings.tally.add(Layer::Loom, report.count);
     let failed = report.failed.len();
-    session.failures.extend(report.failed);
+    findings.failures.extend(report.failed);
     if failed == 0 {
-        session.measured = Some(report.passed);
+        findings.measured = Some(report.passed);
     }
     Ok(verdict(failed == 0, || format!("{failed} models failed")))
 }
 
-fn sampled_mutants(session: &mut Session) -> Result<Verdict, String> {
-    let Some(measured) = &session.measured else {
+fn sampled_mutants(findings: &mut Findings) -> Result<Verdict, String> {
+    let Some(measured) = &findings.measured else {
         return Ok(Verdict::Skipped("the models do not pass on unchanged code".to_owned()));
     };
-    let Options { sample, seed, .. } = session.options;
+    let Options { sample, seed, .. } = findings.options;
     let options = loom::Options { sample: Some(sample), seed, ..loom::Options::default() };
     let report = mutants::run(&options, Some(measured))?;
-    session.tally.add(Layer::Mutants, report.count);
+    findings.tally.add(Layer::Mutants, report.count);
     let survived = report.survivors.len();
-    session.failures.extend(report.survivors);
+    findings.failures.extend(report.survivors);
     Ok(verdict(survived == 0, || format!("{survived} survived")))
 }
 
-fn all_patches(session: &mut Session) -> Result<Verdict, String> {
+fn all_patches(findings: &mut Findings) -> Result<Verdict, String> {
     let report = patches::run(None)?;
-    session.tally.add(Layer::Patches, report.count);
+    findings.tally.add(Layer::Patches, report.count);
     let failed = report.failed.len();
-    session.failures.extend(report.failed);
+    findings.failures.extend(report.failed);
     Ok(verdict(failed == 0, || format!("{failed} proved nothing")))
 }
 
 fn verdict(passed: bool, why: impl FnOnce() -> String) -> Verdict {
     if passed { Verdict::Passed } else { Verdict::Failed(why()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_model_check_says_is_found() {
+        assert_eq!(model_line("model: 5 states"), Some("model: 5 states"));
+        assert_eq!(
+            model_line("test model_check::all ... model: 5 states"),
+            Some("model: 5 states")
+        );
+        assert_eq!(model_line("test model_check::all ... ok"), None);
+        assert_eq!(model_line("    println!(\"model: {n} states\");"), None);
+    }
 }

@@ -1,4 +1,4 @@
-//! Finds what a file imports: its `use` declarations as single paths, and the `crate::…` paths written out in its code.
+//! Finds what a file imports: its `use` declarations as single paths, and the `crate::…` paths in its code.
 
 use crate::source::{Source, declared_module, is_ident, words};
 

@@ -56,7 +56,12 @@ fn a_success_ends_it_all() {
     let mut backoff = Backoff::new(ms(50), secs(5), Some(1), 0);
     let now = some_instant();
     backoff.fail(now, now, false);
-    assert!(backoff.is_running() && backoff.is_failing() && backoff.is_tripped() && backoff.is_hopeless());
+    assert!(
+        backoff.is_running()
+            && backoff.is_failing()
+            && backoff.is_tripped()
+            && backoff.is_hopeless()
+    );
     backoff.succeed();
     assert_eq!(backoff.canonical(), (0, false, false));
     assert!(backoff.fail(now, now, true) <= ms(50), "it begins anew");
@@ -90,9 +95,11 @@ fn nothing_is_created_during_the_pause_and_one_right_after() {
 #[test]
 fn one_probe_at_a_time_while_creating_fails() {
     let mut rig = Rig::with(|config| (config.max_size, config.max_creating) = (8, 4));
-    (0..8).for_each(|_| drop(rig.queue()));
+    rig.queue_many(8);
     assert_eq!(rig.counts().creating, 4);
-    (0..4).for_each(|_| drop(rig.fail(true)));
+    for _ in 0..4 {
+        rig.fail(true);
+    }
     rig.pass(rig.pause());
     assert_eq!(rig.counts().creating, 1);
     rig.pass(ms(1));
@@ -106,7 +113,7 @@ fn one_probe_at_a_time_while_creating_fails() {
 #[test]
 fn four_refused_at_once_pause_as_long_as_one() {
     let mut rig = Rig::with(|config| (config.max_size, config.max_creating) = (8, 4));
-    (0..8).for_each(|_| drop(rig.queue()));
+    rig.queue_many(8);
     let creations = rig.jobs_of(Job::Create);
     assert!(creations.iter().all(|creation| rig.begin(*creation)));
     rig.pass(ms(5));
@@ -120,7 +127,7 @@ fn four_refused_at_once_pause_as_long_as_one() {
 #[test]
 fn a_success_during_the_pause_ends_it() {
     let mut rig = Rig::with(|config| (config.max_size, config.max_creating) = (8, 2));
-    (0..4).for_each(|_| drop(rig.queue()));
+    rig.queue_many(4);
     let creations = rig.jobs_of(Job::Create);
     assert!(creations.iter().all(|creation| rig.begin(*creation)));
     rig.end(creations[0], Outcome::CreateFailed { transient: true });

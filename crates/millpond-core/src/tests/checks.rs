@@ -141,7 +141,11 @@ fn what_suspicion_proved_fit_serves_those_who_wait() {
     rig.pass(secs(2));
     let id = rig.queue();
     rig.finish(Job::Check, Outcome::Unfit);
-    assert_eq!((rig.counts().checking, rig.counts().creating), (2, 0), "there is no room to create");
+    assert_eq!(
+        (rig.counts().checking, rig.counts().creating),
+        (2, 0),
+        "there is no room to create"
+    );
     rig.finish(Job::Check, Outcome::Fit);
     assert_eq!(rig.woken(), [id]);
     rig.finish(Job::Check, Outcome::Fit);

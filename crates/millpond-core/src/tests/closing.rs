@@ -117,7 +117,14 @@ fn drained_comes_once_and_only_when_the_last_is_gone() {
     assert_eq!(rig.times(Action::Drained), 0, "its close has not ended");
     rig.run_jobs();
     assert_eq!(rig.times(Action::Drained), 1);
-    for input in [Input::Close, Input::Tick, Input::Returned, Input::Resize(5), Input::Resume, Input::DriverUp] {
+    for input in [
+        Input::Close,
+        Input::Tick,
+        Input::Returned,
+        Input::Resize(5),
+        Input::Resume,
+        Input::DriverUp,
+    ] {
         rig.feed(input);
     }
     assert_eq!((rig.times(Action::Drained), rig.times(Action::Closing)), (1, 1));

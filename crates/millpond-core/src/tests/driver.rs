@@ -110,7 +110,10 @@ fn a_pool_whose_resources_all_lie_idle_falls_asleep() {
     let mut rig = Rig::filled(2);
     rig.pass(ms(250));
     assert!(rig.bits.attended, "the first visitor has to wake it");
-    assert!(rig.core.next_timeout().is_none_or(|next| next > rig.now + secs(300)), "nothing but the reaper is due");
+    assert!(
+        rig.core.next_timeout().is_none_or(|next| next > rig.now + secs(300)),
+        "nothing but the reaper is due"
+    );
     rig.skip(ms(600));
     assert_eq!(rig.lend(), 0);
     assert!(!rig.bits.attended);

@@ -29,7 +29,11 @@ fn every_caller_without_a_creation_of_its_own_starts_one_up_to_max_creating() {
         assert_eq!(rig.counts().creating, expected);
     }
     rig.create();
-    assert_eq!((rig.counts().creating, rig.counts().offered), (3, 1), "the next one starts when one ends");
+    assert_eq!(
+        (rig.counts().creating, rig.counts().offered),
+        (3, 1),
+        "the next one starts when one ends"
+    );
 }
 
 #[test]

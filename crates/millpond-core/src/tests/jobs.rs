@@ -25,7 +25,8 @@ fn running(job: Job) -> Rig {
     rig
 }
 
-const JOBS: [(Job, u64); 4] = [(Job::Create, 10), (Job::Check, 3), (Job::Reset, 3), (Job::Close, 5)];
+const JOBS: [(Job, u64); 4] =
+    [(Job::Create, 10), (Job::Check, 3), (Job::Reset, 3), (Job::Close, 5)];
 
 #[test]
 fn a_job_past_its_deadline_loses_its_place_first() {
@@ -47,7 +48,12 @@ fn a_job_past_its_deadline_loses_its_place_first() {
 #[test]
 fn an_abandoned_job_that_ends_after_all_disturbs_nothing() {
     for (job, timeout) in JOBS {
-        let late = [Outcome::Created, Outcome::CreateFailed { transient: false }, Outcome::Fit, Outcome::Gone];
+        let late = [
+            Outcome::Created,
+            Outcome::CreateFailed { transient: false },
+            Outcome::Fit,
+            Outcome::Gone,
+        ];
         for outcome in late {
             let mut rig = running(job);
             let slot = rig.job(job);

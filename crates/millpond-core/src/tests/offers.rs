@@ -43,8 +43,6 @@ fn after_the_claim_window_it_lies_idle_if_nobody_waits() {
     let (mut rig, first, _) = offered(0);
     rig.pass(secs(1));
     assert_eq!((rig.counts().offered, rig.idle()), (0, 1));
-    assert_eq!(rig.bits.take(), Some(0));
-    rig.home(0);
     assert_eq!(rig.poll_lent(first), 0, "and the late one finds it there");
 }
 
@@ -86,12 +84,12 @@ fn the_second_late_poll_goes_to_the_back() {
 #[test]
 fn one_that_never_polls_again_holds_up_the_others_once() {
     let (mut rig, _, others) = offered(3);
+    rig.pass(secs(1));
     for id in others {
-        rig.pass(secs(1));
         assert_eq!(rig.poll_lent(id), 0);
+        rig.pass(ms(900));
         rig.home(0);
     }
-    assert_eq!(rig.core.totals().revoked, 1);
     rig.pass(secs(3600));
     assert_eq!(rig.core.totals().revoked, 1);
 }

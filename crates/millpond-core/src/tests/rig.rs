@@ -119,6 +119,11 @@ impl Rig {
         self.get().queued()
     }
 
+    /// So many callers that have to queue.
+    pub(super) fn queue_many(&mut self, count: usize) -> Vec<WaiterId> {
+        (0..count).map(|_| self.queue()).collect()
+    }
+
     /// A caller that has to queue and will not do so for longer than `time`.
     pub(super) fn queue_within(&mut self, time: Duration) -> WaiterId {
         self.get_within(time).queued()
@@ -159,13 +164,14 @@ impl Rig {
         self.feed(Input::GiveBack(slot, how));
     }
 
-    /// The oldest outstanding job of this kind.
+    /// The oldest outstanding job of this kind that the core still counts on.
     pub(super) fn job(&self, job: Job) -> SlotId {
         self.jobs_of(job).into_iter().next().expect("a job of this kind is outstanding")
     }
 
     pub(super) fn jobs_of(&self, job: Job) -> Vec<SlotId> {
-        self.jobs.iter().filter(|(_, kind)| *kind == job).map(|(slot, _)| *slot).collect()
+        let jobs = self.jobs.iter().filter(|(slot, kind)| *kind == job && self.core.expects(*slot));
+        jobs.map(|(slot, _)| *slot).collect()
     }
 
     /// Says that the task of `slot` is about to start; whether it is to go ahead.

@@ -13,7 +13,7 @@ fn what_lies_idle_too_long_is_closed() {
     assert_eq!(rig.idle(), 3);
     rig.pass(secs(1 + LATE));
     assert_eq!(rig.idle(), 0);
-    assert_eq!(rig.core.totals().closed + u64::from(rig.counts().closing), 3);
+    assert_eq!(rig.counts().closing + rig.counts().abandoned, 3);
 }
 
 #[test]

@@ -17,6 +17,7 @@ use super::{Desk, Hub, put_at};
 use crate::common::{Link, PoolClaim, contained, dispose};
 use crate::driver::Command;
 use crate::error::{CreateFailure, CreateFault, Snapshot};
+use crate::holders::Holder;
 use crate::manager::Manager;
 use crate::sync::{Arc, MutexGuard};
 
@@ -138,10 +139,7 @@ impl<'a, M: Manager> Visit<'a, M> {
         self.hub.common.publish_epoch(core.epoch());
         for id in retagged {
             let (epoch, retire_at) = core.tag(id.index());
-            self.hub
-                .shelves
-                .facts(id.index())
-                .retag(epoch, self.hub.common.fresh_until_retired(retire_at));
+            self.hub.shelves.facts(id.index()).retag(epoch, self.hub.common.retires(retire_at));
         }
         for id in to_open {
             self.open_shelf(id);
@@ -163,11 +161,7 @@ impl<'a, M: Manager> Visit<'a, M> {
         if outcome == Outcome::Created {
             let (epoch, retire_at) = desk.core.tag(id.index());
             let common = &self.hub.common;
-            claim.facts().opened(
-                epoch,
-                common.to_tick(self.now),
-                common.fresh_until_retired(retire_at),
-            );
+            claim.facts().opened(epoch, common.to_tick(self.now), common.retires(retire_at));
             self.after.failures.extend(desk.last_create_failure.take());
         }
     }
@@ -186,6 +180,11 @@ impl<'a, M: Manager> Visit<'a, M> {
         }
     }
 
+    /// Whether a caller that was queued in this visit has been woken in it, too.
+    pub(crate) fn is_woken(&mut self, id: WaiterId) -> bool {
+        self.desk().wakers.get(id.index() as usize).is_none_or(Option::is_none)
+    }
+
     /// A queued caller goes away: its waker is dropped with the visit.
     pub(crate) fn forget_waker(&mut self, id: WaiterId) {
         let old = self.desk().wakers.get_mut(id.index() as usize).and_then(Option::take);
@@ -196,6 +195,12 @@ impl<'a, M: Manager> Visit<'a, M> {
     pub(crate) fn needs_driver(&mut self) -> bool {
         let now = self.now;
         self.desk().needs_driver(now)
+    }
+
+    /// Who holds what now, the longest first.
+    pub(crate) fn holders(&mut self) -> Vec<Holder> {
+        let (hub, now) = (self.hub, self.now);
+        hub.holders(now, self.desk())
     }
 
     /// What a caller that is refused now is shown.
@@ -287,8 +292,8 @@ impl<M: Manager> Idle for Bits<'_, M> {
     fn release(&mut self, slot: u32, since: Instant) {
         let claim = self.held[slot as usize].take().expect("the core releases what it holds");
         let tick = self.hub.common.to_tick(since);
-        claim.facts().rests(tick, self.hub.common.fresh_until(tick));
-        let _ = claim.put();
+        claim.facts().rests(tick);
+        claim.rest();
     }
 
     fn since(&self, slot: u32) -> Instant {

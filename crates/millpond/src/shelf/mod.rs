@@ -6,6 +6,8 @@ mod slot;
 pub(crate) use self::facts::Facts;
 pub(crate) use self::slot::{Claim, Shelf, Take, WIDEST};
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use crate::sync::{Arc, OnceLock};
 
 /// The shelves of one pool, all of one width. Slot *n* lives on shelf *n* / width for ever.
@@ -14,6 +16,8 @@ use crate::sync::{Arc, OnceLock};
 #[derive(Debug)]
 pub(crate) struct Shelves<R, L> {
     width: u32,
+    /// How many shelves are open; may lag behind.
+    open: AtomicUsize,
     segments: [OnceLock<Segment<R, L>>; SEGMENTS],
 }
 
@@ -22,7 +26,11 @@ type Segment<R, L> = Box<[OnceLock<Arc<Shelf<R, L>>>]>;
 impl<R, L> Shelves<R, L> {
     /// No shelves yet, of `width` slots each.
     pub(crate) fn new(width: u32) -> Self {
-        Self { width: width.clamp(1, WIDEST), segments: std::array::from_fn(|_| OnceLock::new()) }
+        Self {
+            width: width.clamp(1, WIDEST),
+            open: AtomicUsize::new(0),
+            segments: std::array::from_fn(|_| OnceLock::new()),
+        }
     }
 
     /// Opens the shelf of slot `index` if it is not there yet, and returns the claims to its slots.
@@ -43,6 +51,7 @@ impl<R, L> Shelves<R, L> {
             if attended {
                 shelf.attend();
             }
+            self.open.fetch_add(1, Ordering::Relaxed);
             shelf
         });
         claims
@@ -51,23 +60,23 @@ impl<R, L> Shelves<R, L> {
     /// Takes an idle resource, looking at the caller's home shelf first. `Empty` and `Attended` are one answer here: the
     /// desk knows better.
     #[inline]
-    pub(crate) fn take(&self) -> Option<Claim<R, L>> {
-        let first = self.shelf(0)?;
-        let Some(_) = self.shelf(1) else {
-            return match first.take() {
-                Take::Taken(claim) => Some(claim),
-                Take::Empty | Take::Attended => None,
-            };
-        };
-        self.take_from_many()
+    pub(crate) fn take(&self) -> Option<(Claim<R, L>, &Facts)> {
+        if self.segments[1].get().is_some() {
+            return self.take_from_many();
+        }
+        match self.segments[0].get()?[0].get()?.take() {
+            Take::Taken(claim, facts) => Some((claim, facts)),
+            Take::Empty | Take::Attended => None,
+        }
     }
 
-    fn take_from_many(&self) -> Option<Claim<R, L>> {
-        let open = self.iter().count();
-        let home = home() % open.max(1);
-        for shelf in self.iter().skip(home).chain(self.iter().take(home)) {
-            match shelf.take() {
-                Take::Taken(claim) => return Some(claim),
+    fn take_from_many(&self) -> Option<(Claim<R, L>, &Facts)> {
+        let open = self.open.load(Ordering::Relaxed);
+        let home = home();
+        for step in 0..open {
+            let number = u32::try_from((home + step) % open).expect("fewer than 2^25 shelves");
+            match self.shelf(number)?.take() {
+                Take::Taken(claim, facts) => return Some((claim, facts)),
                 Take::Empty => {}
                 Take::Attended => return None,
             }
@@ -93,9 +102,19 @@ impl<R, L> Shelves<R, L> {
         None
     }
 
+    /// How many slots there are on open shelves.
+    pub(crate) fn slots(&self) -> u32 {
+        self.iter().map(|shelf| shelf.width()).sum()
+    }
+
     /// What is known of slot `index`.
     pub(crate) fn facts(&self, index: u32) -> &Facts {
         self.shelf(index / self.width).expect("slots in use have a shelf").facts(index % self.width)
+    }
+
+    /// Whether slot `index` lies idle.
+    pub(crate) fn is_idle(&self, index: u32) -> bool {
+        self.peek(index) == Some(index)
     }
 
     /// How many slots lie idle.
@@ -118,7 +137,7 @@ impl<R, L> Shelves<R, L> {
     }
 
     /// All shelves, in the order of their slots.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Shelf<R, L>>> {
+    fn iter(&self) -> impl Iterator<Item = &Arc<Shelf<R, L>>> {
         (0..).map_while(|number| self.shelf(number))
     }
 
@@ -138,7 +157,6 @@ fn address(number: u32) -> (usize, usize) {
 
 /// Where the present thread looks first: threads are dealt out to shelves in the order in which they first look.
 fn home() -> usize {
-    use std::sync::atomic::{AtomicUsize, Ordering};
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local!(static HOME: usize = NEXT.fetch_add(1, Ordering::Relaxed));
     // A thread that is about to end may have no thread-locals left.

@@ -5,7 +5,11 @@
 //!
 //! *Invariant (I1):* for each slot there is at any moment either its set bit or exactly one [`Claim`], never both. Claims
 //! are made in three places, all in this file: `new` (one for each slot, bits unset), `take` and `claim` (which clear a set
-//! bit in one atomic step). They are neither `Clone` nor `Copy`; `put` consumes one and sets the bit.
+//! bit in one atomic step). They are neither `Clone` nor `Copy`; `put` and `rest` consume one and set the bit.
+//!
+//! *Invariant:* a shelf lives as long as any of its slots: each slot owns one count of the shelf's `Arc`, which is in the claim
+//! while there is one and in the slot itself while the bit is set. So a lease moves a count and never changes one. Whoever
+//! ends the pool claims what lies idle, which ends the cycle.
 
 use std::marker::PhantomData;
 use std::panic::Location;
@@ -22,34 +26,41 @@ pub(crate) const WIDEST: u32 = 63;
 const ATTENDED: u64 = 1 << 63;
 
 /// A word and its slots. `L` is what a borrower needs beside the resource.
-///
-/// The word stands first, beside the reference counts of the `Arc` around the shelf, which every lease touches anyway:
-/// padding it to a line of its own would make two contended lines of one.
 #[derive(Debug)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub(crate) struct Shelf<R, L> {
     word: AtomicU64,
     first: u32,
-    slots: Box<[Slot<R>]>,
+    slots: Box<[Slot<R, L>]>,
     link: L,
 }
 
+/// Aligned, so that the borrowers of neighbouring slots do not write to one line.
 #[derive(Debug)]
-struct Slot<R> {
-    resource: UnsafeCell<Option<R>>,
+#[repr(align(64))]
+struct Slot<R, L> {
+    contents: UnsafeCell<Contents<R, L>>,
     facts: Facts,
 }
 
-// SAFETY: a shared `Slot` gives access to its resource only through the one `Claim` to it (I1), so sharing it between
-// threads hands resources from one thread to another, which `R: Send` allows, but never shares one. `facts` is atomics.
+#[derive(Debug)]
+struct Contents<R, L> {
+    resource: Option<R>,
+    /// The count of the shelf that the next claim will have. `Some` exactly while the bit is set.
+    shelf: Option<Arc<Shelf<R, L>>>,
+}
+
+// SAFETY: a shared `Slot` gives access to its contents only through the one `Claim` to it, or to the one thread that has just
+// cleared its bit (I1). So sharing it between threads hands the contents from thread to thread, which `R: Send` and
+// `L: Send + Sync` (for the `Arc`) allow, but never shares them. `facts` is atomics.
 #[expect(unsafe_code, reason = "the slot cell hands a resource from thread to thread")]
-unsafe impl<R: Send> Sync for Slot<R> {}
+unsafe impl<R: Send, L: Send + Sync> Sync for Slot<R, L> {}
 
 /// What a look at a word found.
 #[derive(Debug)]
-pub(crate) enum Take<R, L> {
-    /// The lowest idle slot.
-    Taken(Claim<R, L>),
+pub(crate) enum Take<'a, R, L> {
+    /// The lowest idle slot, and what is known of it.
+    Taken(Claim<R, L>, &'a Facts),
     /// Nothing lies idle here.
     Empty,
     /// Callers must come to the desk.
@@ -60,11 +71,15 @@ impl<R, L> Shelf<R, L> {
     /// An unattended shelf for the slots `first..first + width`, with the claims to them. Nothing lies idle.
     pub(crate) fn new(first: u32, width: u32, link: L) -> (Arc<Self>, Vec<Claim<R, L>>) {
         debug_assert!((1..=WIDEST).contains(&width), "a word has room for 63 slots, not {width}");
-        let slots = (0..width)
-            .map(|_| Slot { resource: UnsafeCell::new(None), facts: Facts::default() })
-            .collect();
+        let slot = || Slot {
+            contents: UnsafeCell::new(Contents { resource: None, shelf: None }),
+            facts: Facts::default(),
+        };
+        let slots = (0..width).map(|_| slot()).collect();
         let shelf = Arc::new(Self { word: AtomicU64::new(0), first, slots, link });
-        let claims = (0..width).map(|bit| Claim::new(&shelf, bit)).collect();
+        let claims = (0..width)
+            .map(|bit| Claim { shelf: Arc::clone(&shelf), bit, owns: PhantomData })
+            .collect();
         (shelf, claims)
     }
 
@@ -72,45 +87,51 @@ impl<R, L> Shelf<R, L> {
     ///
     /// # Memory ordering
     ///
-    /// `Acquire` pairs with the `Release` of the `put` that set the bit: what its borrower did to the resource is seen, and
-    /// so is what the desk published before it last sent callers away from it.
+    /// `Acquire` pairs with the `Release` of the `put` or `rest` that set the bit: what its borrower did to the resource is
+    /// seen; and with that of the last `unattend`, so what the desk published before it is seen too.
     #[inline]
-    pub(crate) fn take(self: &Arc<Self>) -> Take<R, L> {
+    pub(crate) fn take(&self) -> Take<'_, R, L> {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
+            // mutate: if false {
             if word & ATTENDED != 0 {
-                // mutate: if false {
                 return Take::Attended;
             }
             if word == 0 {
                 return Take::Empty;
             }
             let bit = word.trailing_zeros();
-            let without = word & (word - 1);
             match self.word.compare_exchange_weak(
                 word,
-                without,
+                word & (word - 1),
                 Ordering::Acquire,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return Take::Taken(Claim::new(self, bit)),
+                Ok(_) => {
+                    let (claim, facts) = self.taken(bit);
+                    return Take::Taken(claim, facts);
+                }
                 Err(now) => word = now,
             }
         }
     }
 
     /// Takes the slot of `bit`, attended or not, if it lies idle. For the desk.
-    pub(crate) fn claim(self: &Arc<Self>, bit: u32) -> Option<Claim<R, L>> {
+    ///
+    /// # Memory ordering
+    ///
+    /// As that of [`take`](Self::take).
+    pub(crate) fn claim(&self, bit: u32) -> Option<Claim<R, L>> {
         let before = self.word.fetch_and(!(1 << bit), Ordering::Acquire);
-        (before & (1 << bit) != 0).then(|| Claim::new(self, bit))
+        (before & (1 << bit) != 0).then(|| self.taken(bit).0)
     }
 
     /// Sends callers to the desk.
     ///
     /// # Memory ordering
     ///
-    /// None is needed: this and every `put` and `take` are RMWs on one word, so either they see the flag or the next look
-    /// at the word sees what they did.
+    /// None is needed: this and every `put` and `take` are RMWs on one word, so either they see the flag or the next look at
+    /// the word sees what they did.
     pub(crate) fn attend(&self) {
         self.word.fetch_or(ATTENDED, Ordering::Relaxed);
     }
@@ -150,9 +171,15 @@ impl<R, L> Shelf<R, L> {
         u32::try_from(self.slots.len()).expect("at most 63 slots")
     }
 
-    /// What a borrower needs.
-    pub(crate) fn link(&self) -> &L {
-        &self.link
+    /// The claim to a slot whose bit this thread has just cleared.
+    #[inline]
+    #[expect(unsafe_code, reason = "the slot cell")]
+    fn taken(&self, bit: u32) -> (Claim<R, L>, &Facts) {
+        let slot = &self.slots[bit as usize];
+        // SAFETY: the caller has cleared the bit, so the slot is this thread's (I1), and no claim to it exists yet.
+        let shelf = slot.contents.with_mut(|cell| unsafe { (*cell).shelf.take() });
+        let shelf = shelf.expect("a slot whose bit is set owns a count");
+        (Claim { shelf, bit, owns: PhantomData }, &slot.facts)
     }
 }
 
@@ -167,21 +194,64 @@ pub(crate) struct Claim<R, L> {
 }
 
 impl<R, L> Claim<R, L> {
-    #[inline]
-    fn new(shelf: &Arc<Shelf<R, L>>, bit: u32) -> Self {
-        Self { shelf: Arc::clone(shelf), bit, owns: PhantomData }
-    }
-
-    /// Sets the idle bit; says whether the shelf is attended, in which case the desk has to be told.
+    /// Sets the idle bit, unless the shelf is attended: then the claim comes back, to be taken to the desk. One RMW if nobody
+    /// interferes; what the caller learns, it learns while it still has the slot, because afterwards the pool may be gone.
     ///
     /// # Memory ordering
     ///
     /// `Release` pairs with the `Acquire` of whoever clears the bit.
     #[inline]
-    pub(crate) fn put(self) -> (bool, Arc<Shelf<R, L>>) {
-        let before = self.shelf.word.fetch_or(1 << self.bit, Ordering::Release);
-        debug_assert!(before & (1 << self.bit) == 0, "slot {} came home twice", self.bit);
-        (before & ATTENDED != 0, self.shelf) // mutate: (false, self.shelf)
+    #[expect(unsafe_code, reason = "the slot cell")]
+    pub(crate) fn put(self) -> Result<(), Self> {
+        let mut word = self.shelf.word.load(Ordering::Relaxed);
+        // mutate: if false {
+        if word & ATTENDED != 0 {
+            return Err(self);
+        }
+        let bit = self.bit;
+        let shelf = self.lay_down();
+        loop {
+            // SAFETY: the slot owns a count of the shelf (`lay_down`). Nobody takes it from there before the bit is set, and
+            // after the step that sets it the shelf is not touched again.
+            let exchanged = unsafe { &(*shelf).word }.compare_exchange_weak(
+                word,
+                word | 1 << bit,
+                Ordering::Release,
+                Ordering::Relaxed,
+            );
+            match exchanged {
+                Ok(_) => return Ok(()),
+                // SAFETY: as above; the bit was not set, so the slot is still this thread's.
+                // mutate: Err(now) if false => return Err(unsafe { (*shelf).taken(bit).0 }),
+                Err(now) if now & ATTENDED != 0 => return Err(unsafe { (*shelf).taken(bit).0 }),
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Sets the idle bit, attended or not. For the desk.
+    ///
+    /// # Memory ordering
+    ///
+    /// As that of [`put`](Self::put).
+    #[expect(unsafe_code, reason = "the slot cell")]
+    pub(crate) fn rest(self) {
+        let bit = self.bit;
+        let shelf = self.lay_down();
+        // SAFETY: as in `put`.
+        unsafe { &(*shelf).word }.fetch_or(1 << bit, Ordering::Release);
+    }
+
+    /// Moves the count of the shelf into the slot, for the next claim.
+    #[inline]
+    #[expect(unsafe_code, reason = "the slot cell")]
+    fn lay_down(self) -> *const Shelf<R, L> {
+        let shelf = Arc::as_ptr(&self.shelf);
+        // SAFETY: the count that is moved keeps the shelf alive throughout; this is the only claim to the slot (I1).
+        unsafe { &*shelf }.slots[self.bit as usize]
+            .contents
+            .with_mut(|cell| unsafe { (*cell).shelf = Some(self.shelf) });
+        shelf
     }
 
     /// The resource, if there is one.
@@ -189,16 +259,14 @@ impl<R, L> Claim<R, L> {
     #[expect(unsafe_code, reason = "the slot cell")]
     pub(crate) fn resource(&self) -> Option<&R> {
         // SAFETY: this is the only claim to the slot (I1), and it is borrowed for as long as the reference lives, so nobody
-        // has a `&mut` to the cell: that takes `&mut self` (`resource_mut`) of this same claim.
-        self.slot().resource.with(|cell| unsafe { &*cell }.as_ref())
+        // has a `&mut` to the cell: that takes `&mut self` of this same claim.
+        self.slot().contents.with(|cell| unsafe { (*cell).resource.as_ref() })
     }
 
     /// The place of the resource.
     #[inline]
-    #[expect(unsafe_code, reason = "the slot cell")]
     pub(crate) fn resource_mut(&mut self) -> &mut Option<R> {
-        // SAFETY: this is the only claim to the slot (I1), and it is borrowed mutably for as long as the reference lives.
-        self.slot().resource.with_mut(|cell| unsafe { &mut *cell })
+        self.parts().0
     }
 
     /// The place of the resource, and what stands beside it.
@@ -206,8 +274,9 @@ impl<R, L> Claim<R, L> {
     #[expect(unsafe_code, reason = "the slot cell")]
     pub(crate) fn parts(&mut self) -> (&mut Option<R>, &Facts, &L) {
         let slot = self.slot();
-        // SAFETY: as in `resource_mut`; facts and link are not in the cell.
-        (slot.resource.with_mut(|cell| unsafe { &mut *cell }), &slot.facts, &self.shelf.link)
+        // SAFETY: this is the only claim to the slot (I1), and it is borrowed mutably for as long as the reference lives.
+        let resource = slot.contents.with_mut(|cell| unsafe { &mut (*cell).resource });
+        (resource, &slot.facts, &self.shelf.link)
     }
 
     /// What is known of the slot.
@@ -229,7 +298,7 @@ impl<R, L> Claim<R, L> {
     }
 
     #[inline]
-    fn slot(&self) -> &Slot<R> {
+    fn slot(&self) -> &Slot<R, L> {
         &self.shelf.slots[self.bit as usize]
     }
 }

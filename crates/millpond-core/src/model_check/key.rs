@@ -1,0 +1,118 @@
+//! What distinguishes two states: everything that a later decision can depend on, and nothing else. No totals, no generations, no moments,
+//! no places in the slab of callers: two states with the same key have the same future.
+
+use super::shelf::Age;
+use super::world::{Stage, World};
+use crate::core::Mode;
+use crate::slots::State;
+use crate::timers::TimerKey;
+use crate::waiters::Standing;
+use crate::{Core, WaiterId};
+
+/// Bits, appended.
+#[derive(Clone, Copy, Debug, Default)]
+struct Packer {
+    bits: u128,
+    length: u32,
+}
+
+impl Packer {
+    fn push(&mut self, value: u32, bits: u32) {
+        assert!(value < 1 << bits, "{value} does not fit into {bits} bits");
+        self.length += bits;
+        assert!(self.length <= u128::BITS, "the state does not fit into its key");
+        self.bits = self.bits << bits | u128::from(value);
+    }
+
+    fn flag(&mut self, flag: bool) {
+        self.push(u32::from(flag), 1);
+    }
+}
+
+impl World {
+    pub(super) fn key(&self) -> u128 {
+        let mut key = Packer::default();
+        let core = &self.core;
+        key.push(core.mode as u32, 2);
+        key.flag(core.driver);
+        key.flag(core.asleep);
+        key.flag(core.suspect_before.is_some());
+        key.push(core.config.max_size, 2);
+        let (failures, permanent, running) = core.backoff.canonical();
+        key.push(failures.min(core.config.fail_fast_after.unwrap_or(1)), 2);
+        key.flag(permanent);
+        key.flag(running);
+        key.push(core.abandoned, 3);
+        key.flag(self.nudged);
+        key.flag(core.timers.get(TimerKey::Tick).is_some());
+        key.flag(core.timers.get(TimerKey::Sweep).is_some());
+        for slot in 0..2 {
+            self.push_slot(slot, &mut key);
+        }
+        self.push_callers(&mut key);
+        key.bits
+    }
+
+    fn push_slot(&self, slot: u32, key: &mut Packer) {
+        if !self.slots().contains(&slot) {
+            return key.push(0, 13);
+        }
+        let state = self.state_of(slot);
+        let code = match state {
+            State::Vacant => 1,
+            State::Creating { unasked: false } => 2,
+            State::Creating { unasked: true } => 3,
+            State::Live => 4,
+            State::Offered => 5,
+            State::Checking { doubtful: false } => 6,
+            State::Checking { doubtful: true } => 7,
+            State::Resetting => 8,
+            State::Closing => 9,
+            State::Stuck => 10,
+        };
+        key.push(code, 4);
+        key.push(self.task_of(slot).map_or(0, |task| task.stage as u32), 2);
+        let began = self.task_of(slot).is_some_and(|task| task.stage != Stage::Owed);
+        let matters = state.is_open() || (matches!(state, State::Creating { .. }) && began);
+        key.flag(matters && self.core.slots.get(slot).epoch != self.core.epoch);
+        key.flag(state.is_open() && self.is_too_old(slot));
+        let unvetted = self.unvetted & (1 << slot) != 0;
+        key.flag(self.shelf.has(slot));
+        key.flag(unvetted);
+        let age = if self.shelf.has(slot) || unvetted { self.shelf.age(slot) } else { Age::Fresh };
+        key.push(age as u32, 2);
+        key.flag(self.doubted & (1 << slot) != 0 && state != State::Vacant);
+    }
+
+    fn push_callers(&self, key: &mut Packer) {
+        let core = &self.core;
+        let mut lapsed: Vec<_> = self
+            .callers
+            .iter()
+            .map(|caller| caller.id)
+            .filter(|id| core.waiters.get(*id).standing == Standing::Lapsed)
+            .collect();
+        lapsed.sort_unstable_by_key(|id| features(core, *id));
+        let queue: Vec<_> = core.waiters.queue().collect();
+        for group in [&self.offered, &queue, &lapsed] {
+            for id in group {
+                key.flag(true);
+                key.push(features(core, *id), 5);
+            }
+            key.flag(false);
+        }
+    }
+}
+
+/// What is to be known of a caller besides its place in line.
+fn features(core: &Core, id: WaiterId) -> u32 {
+    let waiter = core.waiters.get(id);
+    let slot = core.offered(id).map_or(0, |slot| slot + 1);
+    let deadline = core.timers.get(TimerKey::Deadline(id.index())).is_some();
+    slot | u32::from(deadline) << 2
+        | u32::from(waiter.expired) << 3
+        | u32::from(waiter.requeued) << 4
+}
+
+// The key tells modes apart by number.
+const _: () = assert!(Mode::Drained as u32 == 3);

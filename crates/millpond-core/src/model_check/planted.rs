@@ -1,0 +1,201 @@
+//! Defects that a core could have, made from outside: the model meddles with what goes into the core, with what comes out of it, and with its
+//! state, so that it behaves as if a line were missing. The checker must find each of them.
+
+use std::time::Duration;
+
+use super::world::{Stage, World};
+use crate::core::Mode;
+use crate::io::{Action, Input, Outcome, Refusal, Why};
+use crate::phases::Phases;
+use crate::slots::State;
+use crate::timers::TimerKey;
+use crate::waiters::Standing;
+
+/// What is wrong with the core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Defect {
+    /// It does not look again after it raised the flag.
+    NoSecondLook,
+    /// It lowers the flag while somebody waits.
+    FlagLowered,
+    /// It forgets what was offered to a caller that leaves.
+    CancelLosesOffer,
+    /// It forgets what was offered to a caller that does not come.
+    RevokeLosesOffer,
+    /// It tells a caller with an offer that its deadline passed, and forgets the offer.
+    DeadlineLosesOffer,
+    /// It offers something without waking.
+    WakeLost,
+    /// It does not close what lies idle after a shrink.
+    ShedIgnoresDebt,
+    /// It lets every creation begin.
+    BeginUnchecked,
+    /// It lends what a creation of the last epoch opens.
+    RetireForgetsCreations,
+    /// It hands over during a pause.
+    PlaceIgnoresPause,
+    /// It puts those whose deadline has passed back into the queue.
+    RetireForgetsDeadlines,
+    /// It puts those whose offers it takes back into the queue in the wrong order.
+    RetireReversesOrder,
+    /// It never ends a back-off.
+    BackoffForEver,
+    /// It does not let one back into the queue that came late.
+    LateForgotten,
+    /// It trusts what lay idle when the driver was lost.
+    SuspectsTrusted,
+    /// It frees no place when a creation was skipped.
+    SkippedStaysCharged,
+    /// It serves the last who came first.
+    LastComeFirst,
+    /// It leaves the claim window open after a claim.
+    WindowLeftOpen,
+    /// It counts an abandoned job as still running.
+    AbandonedCharged,
+}
+
+impl Defect {
+    pub(super) const ALL: [Self; 19] = [
+        Self::NoSecondLook,
+        Self::FlagLowered,
+        Self::CancelLosesOffer,
+        Self::RevokeLosesOffer,
+        Self::DeadlineLosesOffer,
+        Self::WakeLost,
+        Self::ShedIgnoresDebt,
+        Self::BeginUnchecked,
+        Self::RetireForgetsCreations,
+        Self::PlaceIgnoresPause,
+        Self::RetireForgetsDeadlines,
+        Self::RetireReversesOrder,
+        Self::BackoffForEver,
+        Self::LateForgotten,
+        Self::SuspectsTrusted,
+        Self::SkippedStaysCharged,
+        Self::LastComeFirst,
+        Self::WindowLeftOpen,
+        Self::AbandonedCharged,
+    ];
+
+    /// Meddles before the core sees the input; what is returned, it sees instead.
+    pub(super) fn before(self, world: &mut World, input: Input) -> Input {
+        world.shelf.no_second_look = self == Self::NoSecondLook;
+        let now = world.now();
+        let core = &mut world.core;
+        let is_due = |core: &crate::Core, key| core.timers.get(key).is_some_and(|at| at <= now);
+        match (self, input) {
+            (Self::CancelLosesOffer, Input::Cancel(id)) if core.offered(id).is_some() => {
+                core.timers.clear(TimerKey::Offer(id.index()));
+                core.timers.clear(TimerKey::Deadline(id.index()));
+                core.waiters.remove(id);
+                Input::Tick
+            }
+            (Self::RevokeLosesOffer | Self::DeadlineLosesOffer, _) => {
+                for id in core.waiters.all().collect::<Vec<_>>() {
+                    let (offer, deadline) =
+                        (TimerKey::Offer(id.index()), TimerKey::Deadline(id.index()));
+                    let is_offered = core.offered(id).is_some();
+                    if self == Self::RevokeLosesOffer && is_due(core, offer) {
+                        core.timers.clear(offer);
+                        core.waiters.set(id, Standing::Lapsed);
+                    }
+                    if self == Self::DeadlineLosesOffer && is_offered && is_due(core, deadline) {
+                        core.timers.clear(offer);
+                        core.timers.clear(deadline);
+                        let (waited, phases) = (Duration::ZERO, Phases::default());
+                        let refusal = Refusal { why: Why::Deadline, ahead: 0, waited, phases };
+                        core.waiters.set(id, Standing::Refused(refusal));
+                        core.act(Action::Wake(id));
+                    }
+                }
+                input
+            }
+            (Self::ShedIgnoresDebt, _) => {
+                let counts = core.slots.counts();
+                let max = if let Input::Resize(max) = input { max } else { core.config.max_size };
+                if core.mode == Mode::Open && counts.charged() - counts.closing > max {
+                    world.shelf.hidden = 3;
+                }
+                input
+            }
+            (Self::PlaceIgnoresPause, Input::Ended(..)) if core.mode == Mode::Paused => {
+                core.mode = Mode::Open;
+                world.meddled = true;
+                input
+            }
+            (Self::RetireForgetsDeadlines, Input::RetireAll { .. }) => {
+                for id in core.waiters.all().collect::<Vec<_>>() {
+                    core.waiters.get_mut(id).expired = false;
+                }
+                input
+            }
+            (Self::RetireReversesOrder, Input::RetireAll { .. }) => {
+                for id in core.waiters.all().collect::<Vec<_>>() {
+                    let waiter = core.waiters.get_mut(id);
+                    waiter.turn = u64::MAX - waiter.turn;
+                }
+                input
+            }
+            (Self::BackoffForEver, _) if is_due(core, TimerKey::Backoff) => {
+                core.timers.set(TimerKey::Backoff, now + Duration::from_secs(3600));
+                input
+            }
+            (Self::LateForgotten, Input::Claim(id))
+                if core.waiters.get(id).standing == Standing::Lapsed =>
+            {
+                Input::Tick
+            }
+            (Self::SkippedStaysCharged, Input::Ended(_, Outcome::Skipped)) => Input::Tick,
+            (Self::SuspectsTrusted, Input::DriverUp) => {
+                core.suspect_before = None;
+                input
+            }
+            (Self::LastComeFirst, Input::Returned | Input::Ended(..)) => {
+                let queue: Vec<_> = core.waiters.queue().collect();
+                if let [_, .., last] = queue[..] {
+                    core.waiters.set(last, Standing::Lapsed);
+                    core.waiters.enqueue_front(last);
+                }
+                input
+            }
+            _ => input,
+        }
+    }
+
+    /// Meddles with what the core did.
+    pub(super) fn after(self, world: &mut World, input: Input, actions: &mut Vec<Action>) {
+        let now = world.now();
+        let core = &mut world.core;
+        match (self, input) {
+            (Self::FlagLowered, Input::Cancel(_)) => {
+                (core.attended, world.shelf.attended) = (false, false);
+            }
+            (Self::WakeLost, Input::Returned) => {
+                actions.retain(|action| !matches!(action, Action::Wake(_)));
+            }
+            (Self::BeginUnchecked, Input::Begin(id)) if actions.is_empty() && core.expects(id) => {
+                actions.push(Action::Proceed(id));
+            }
+            (Self::RetireForgetsCreations, Input::RetireAll { .. }) => {
+                for task in world.tasks.iter().filter(|task| task.stage == Stage::Begun) {
+                    let index = task.slot.index();
+                    if matches!(core.slots.get(index).state, State::Creating { .. }) {
+                        core.slots.get_mut(index).epoch = core.epoch;
+                    }
+                }
+            }
+            (Self::PlaceIgnoresPause, _) if std::mem::take(&mut world.meddled) => {
+                core.mode = Mode::Paused;
+            }
+            (Self::AbandonedCharged, _) => {
+                let abandons =
+                    actions.iter().filter(|action| matches!(action, Action::Abandon(..)));
+                core.abandoned += u32::try_from(abandons.count()).expect("a few");
+            }
+            (Self::WindowLeftOpen, Input::Claim(id)) if !core.waiters.is_current(id) => {
+                core.timers.set(TimerKey::Offer(id.index()), now + Duration::from_secs(1));
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What a search covers: how many of what, and which steps.
+
+use std::time::Duration;
+
+use super::shelf::OLD;
+use crate::Config;
+
+/// A kind of step that a search may take besides those it always takes: a caller comes to wait, is polled, leaves or is forgotten; a borrower
+/// gives back by its bit, in two steps; a creation begins and ends; the claim window ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Also {
+    /// Some callers have a deadline, which passes at any moment.
+    Deadlines,
+    /// Callers that do not wait.
+    Tries,
+    /// Callers help themselves while the bits are not attended.
+    Takes,
+    /// Other threads move bits while the core works.
+    Races,
+    /// Creations fail, in ways that may pass.
+    Failures,
+    /// Creations fail, in ways that will not.
+    Permanent,
+    /// Jobs outlive their deadline.
+    Hangs,
+    /// Tasks are dropped with the runtime, begun or not.
+    Losses,
+    /// Borrowers have resources cleaned.
+    Resets,
+    /// Borrowers discard.
+    Discards,
+    /// Borrowers keep.
+    Detaches,
+    /// Resources lie idle long enough to need a check; checks fail.
+    Checks,
+    /// The size changes.
+    Resizes,
+    /// Pauses and their ends.
+    Pauses,
+    /// The end.
+    Closing,
+    /// New epochs at once.
+    Epochs,
+    /// New epochs with a spread, and resources that grow too old at any moment.
+    Lifetimes,
+    /// Drivers are lost and come.
+    Drivers,
+    /// The tick goes to sleep.
+    Sleep,
+    /// The reaper looks.
+    Sweeps,
+    /// Timers that are noticed late, by a poll, a cancel or the end of a job.
+    Late,
+}
+
+/// One search.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scope {
+    pub(super) name: &'static str,
+    /// The size the pool begins with.
+    pub(super) size: u32,
+    /// How many callers wait at most at a time, in whatever standing.
+    pub(super) callers: usize,
+    pub(super) max_creating: u32,
+    pub(super) max_waiters: u32,
+    pub(super) fail_fast_after: Option<u32>,
+    pub(super) also: &'static [Also],
+}
+
+impl Scope {
+    pub(super) fn has(&self, also: Also) -> bool {
+        self.also.contains(&also)
+    }
+
+    pub(super) fn config(&self) -> Config {
+        let (idle_timeout, max_lifetime) = if self.has(Also::Sweeps) {
+            (OLD, Duration::from_secs(1800))
+        } else {
+            (Duration::MAX, Duration::MAX)
+        };
+        Config {
+            max_size: self.size,
+            max_waiters: self.max_waiters,
+            max_creating: self.max_creating,
+            fail_fast_after: self.fail_fast_after,
+            check_after_idle: OLD,
+            idle_timeout,
+            max_lifetime,
+            ..Config::default()
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! A core with everything around it that matters: bits, borrowers, callers, tasks, and messages under way.
+
+use std::time::{Duration, Instant};
+
+use super::planted::Defect;
+use super::rules::{self, Before};
+use super::scope::Scope;
+use super::shelf::{Age, Race, Shelf};
+use super::step::Step;
+use crate::core::Mode;
+use crate::io::{Action, Idle, Input, Job, Outcome};
+use crate::slots::State;
+use crate::timers::TimerKey;
+use crate::waiters::Standing;
+use crate::{Core, SlotId, WaiterId};
+
+/// A caller that waits, with what the rules remember of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caller {
+    pub(super) id: WaiterId,
+    /// Its deadline has passed.
+    pub(super) expired: bool,
+    /// It was late for an offer before.
+    pub(super) late: bool,
+}
+
+/// How far a task is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It has not said `Begin`.
+    Owed,
+    /// It went ahead.
+    Begun,
+    /// It was not to go ahead, and has not said so yet.
+    Refused,
+    /// It is past its deadline.
+    Abandoned,
+}
+
+/// A job whose `Ended` is owed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Task {
+    pub(super) slot: SlotId,
+    pub(super) job: Job,
+    pub(super) stage: Stage,
+}
+
+/// A state of the model.
+#[derive(Clone, Debug)]
+pub(super) struct World {
+    pub(super) core: Core,
+    pub(super) shelf: Shelf,
+    /// In the hands of borrowers.
+    pub(super) lent: u8,
+    /// In the hands of callers that helped themselves and found that the desk has to look at it.
+    pub(super) unvetted: u8,
+    /// Whether borrowers that have set a bit while attended are on their way to the desk. The first to arrive settles for all; the others
+    /// are like messages without a cause, which may come at any time.
+    pub(super) nudged: bool,
+    pub(super) tasks: Vec<Task>,
+    pub(super) callers: Vec<Caller>,
+    /// Those with an offer, in the order in which they got it.
+    pub(super) offered: Vec<WaiterId>,
+    /// The epoch in which each resource's creation began, or to which it was moved.
+    pub(super) epochs: [u64; 2],
+    /// What must not be lent before a check has passed.
+    pub(super) doubted: u8,
+    pub(super) closings: u8,
+    pub(super) draineds: u8,
+    pub(super) planted: Option<Defect>,
+    /// For a defect that has to undo something after the step.
+    pub(super) meddled: bool,
+}
+
+impl World {
+    /// An empty pool with a driver.
+    pub(super) fn new(scope: &Scope, now: Instant, planted: Option<Defect>) -> Self {
+        let mut world = Self {
+            core: Core::new(scope.config()),
+            shelf: Shelf::new(now),
+            lent: 0,
+            unvetted: 0,
+            nudged: false,
+            tasks: Vec::new(),
+            callers: Vec::new(),
+            offered: Vec::new(),
+            epochs: [0; 2],
+            doubted: 0,
+            closings: 0,
+            draineds: 0,
+            planted,
+            meddled: false,
+        };
+        world.feed(Input::DriverUp).expect("an empty pool is in order");
+        world
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.shelf.now
+    }
+
+    /// Takes a step; says whether its race, if any, took place.
+    pub(super) fn take(&mut self, step: Step, race: Option<Race>) -> Result<bool, String> {
+        (self.shelf.race, self.shelf.raced) = (race, false);
+        self.shelf.hidden = 0;
+        self.go(step)?;
+        if self.shelf.raced {
+            match race {
+                Some(Race::HomeBeforeFlag(slot)) => self.lent &= !(1 << slot),
+                Some(Race::TakenBeforeFlag(slot) | Race::TakenBeforeClaim(slot)) => {
+                    // If the driver was lost just now, this was taken before.
+                    self.doubted &= !(u8::from(step == Step::DriverLost) << slot);
+                    self.help_oneself(slot)?;
+                }
+                None => {}
+            }
+        }
+        self.shelf.race = None;
+        self.shelf.hidden = 0;
+        self.resolve()?;
+        rules::state(self)?;
+        Ok(self.shelf.raced)
+    }
+
+    fn go(&mut self, step: Step) -> Result<(), String> {
+        let now = self.now();
+        match step {
+            Step::Arrive { deadline } => {
+                let deadline = deadline.then(|| now + Duration::from_secs(30));
+                self.feed(Input::Wait { deadline })
+            }
+            Step::Try => self.feed(Input::Try),
+            Step::Poll(index) => {
+                let id = self.callers[index].id;
+                self.feed(Input::Claim(id))
+            }
+            Step::Leave(index) => {
+                let id = self.callers.remove(index).id;
+                self.feed(Input::Cancel(id))
+            }
+            Step::TakeBit(slot) => {
+                if !self.shelf.claim(slot) {
+                    return Err(format!("slot {slot} is not there to take"));
+                }
+                self.help_oneself(slot)
+            }
+            Step::SetBit(slot) => {
+                self.lent &= !(1 << slot);
+                self.shelf.release(slot, now);
+                self.nudged |= self.shelf.attended;
+                Ok(())
+            }
+            Step::Nudge => {
+                self.nudged = false;
+                self.feed(Input::Returned)
+            }
+            Step::Give(slot, how) => {
+                self.lent &= !(1 << slot);
+                self.unvetted &= !(1 << slot);
+                self.feed(Input::GiveBack(slot, how))
+            }
+            Step::Begin(index) => {
+                let slot = self.tasks[index].slot;
+                self.tasks[index].stage = Stage::Refused;
+                self.feed(Input::Begin(slot))
+            }
+            Step::End(index, outcome) => {
+                let task = self.remove_task(index, outcome);
+                self.feed(Input::Ended(task.slot, outcome))
+            }
+            Step::Fire(key) => {
+                self.arm(key);
+                self.feed(Input::Tick)
+            }
+            Step::PollLate(key, index) => {
+                let id = self.callers[index].id;
+                self.arm(key);
+                self.feed(Input::Claim(id))
+            }
+            Step::LeaveLate(key, index) => {
+                let id = self.callers.remove(index).id;
+                self.arm(key);
+                self.feed(Input::Cancel(id))
+            }
+            Step::EndLate(key, index, outcome) => {
+                let task = self.remove_task(index, outcome);
+                let own = key == TimerKey::Job(task.slot.index());
+                if own {
+                    self.tasks.push(Task { stage: Stage::Abandoned, ..task });
+                }
+                self.arm(key);
+                let ended = self.feed(Input::Ended(task.slot, outcome));
+                if own {
+                    self.tasks.retain(|other| other.slot != task.slot);
+                }
+                ended
+            }
+            Step::Age(slot) => {
+                let age = &mut self.shelf.ages[slot as usize];
+                *age = if *age == Age::Fresh { Age::Middle } else { Age::Old };
+                self.doubted |= u8::from(*age == Age::Old) << slot;
+                Ok(())
+            }
+            Step::Expire(slot) => {
+                self.core.slots.get_mut(slot).retire_at = Some(now);
+                Ok(())
+            }
+            Step::Resize(size) => self.feed(Input::Resize(size)),
+            Step::Pause => self.feed(Input::Pause),
+            Step::Resume => self.feed(Input::Resume),
+            Step::Retire { spread } => self.feed(Input::RetireAll { spread }),
+            Step::Close => self.feed(Input::Close),
+            Step::DriverUp => self.feed(Input::DriverUp),
+            Step::DriverLost => {
+                for slot in 0..2 {
+                    let idle = self.shelf.has(slot) || self.unvetted & (1 << slot) != 0;
+                    if idle && self.shelf.age(slot) == Age::Fresh {
+                        self.shelf.ages[slot as usize] = Age::Middle;
+                    }
+                    self.doubted |= u8::from(self.shelf.has(slot)) << slot;
+                }
+                self.feed(Input::DriverLost)
+            }
+        }
+    }
+
+    /// A caller has taken a bit by itself. It compares what the slot says with what the pool says, and goes to the desk if need be.
+    fn help_oneself(&mut self, slot: u32) -> Result<(), String> {
+        let outdated = self.core.is_outdated(slot, self.now());
+        if outdated || self.shelf.age(slot) == Age::Old {
+            self.unvetted |= 1 << slot;
+            return Ok(());
+        }
+        rules::lent(self, slot)?;
+        self.lent |= 1 << slot;
+        Ok(())
+    }
+
+    fn remove_task(&mut self, index: usize, outcome: Outcome) -> Task {
+        let task = self.tasks.remove(index);
+        if outcome == Outcome::Fit && task.stage != Stage::Abandoned {
+            self.doubted &= !(1 << task.slot.index());
+        }
+        task
+    }
+
+    /// Makes a timer due.
+    fn arm(&mut self, key: TimerKey) {
+        if let TimerKey::Deadline(index) = key {
+            for caller in self.callers.iter_mut().filter(|caller| caller.id.index() == index) {
+                caller.expired = true;
+            }
+        }
+        let now = self.now();
+        self.core.timers.set(key, now);
+    }
+
+    /// Feeds one input, does what the core wants done, and applies the rules about steps.
+    pub(super) fn feed(&mut self, input: Input) -> Result<(), String> {
+        let before = Before::of(self, input);
+        if let (Input::Claim(id), true) = (input, before.claims_late) {
+            for caller in self.callers.iter_mut().filter(|caller| caller.id == id) {
+                caller.late = true;
+            }
+        }
+        let input = match self.planted {
+            Some(defect) => defect.before(self, input),
+            None => input,
+        };
+        let now = self.now();
+        let mut actions: Vec<_> = self.core.handle(input, now, &mut self.shelf).collect();
+        if let Some(defect) = self.planted {
+            defect.after(self, input, &mut actions);
+        }
+        for action in &actions {
+            self.perform(*action, input)?;
+        }
+        rules::step(&before, self, input, &actions)?;
+        self.remember_offers(&actions);
+        Ok(())
+    }
+
+    fn perform(&mut self, action: Action, input: Input) -> Result<(), String> {
+        match action {
+            Action::Lend(id) => {
+                self.drop_caller(input);
+                rules::lent(self, id.index())?;
+                self.lent |= 1 << id.index();
+            }
+            Action::Refuse(_) => self.drop_caller(input),
+            Action::Queue(id) => self.callers.push(Caller { id, expired: false, late: false }),
+            Action::Wake(_) => {}
+            Action::Start(slot, job) => {
+                rules::started(self, slot, job)?;
+                let stage = if job == Job::Create { Stage::Owed } else { Stage::Begun };
+                self.tasks.push(Task { slot, job, stage });
+                if job == Job::Create {
+                    self.doubted &= !(1 << slot.index());
+                }
+                self.note_beginning(slot, job);
+            }
+            Action::Proceed(slot) => {
+                let task = self.tasks.iter_mut().find(|task| task.slot == slot);
+                let Some(task) = task else { return Err(format!("no task of {slot:?} asked")) };
+                task.stage = Stage::Begun;
+                self.epochs[slot.index() as usize] = self.core.epoch();
+                self.note_beginning(slot, Job::Create);
+                rules::proceeded(self)?;
+            }
+            Action::Abandon(slot, job) => {
+                let current = |task: &&mut Task| task.slot == slot && task.job == job;
+                let Some(task) = self.tasks.iter_mut().find(current) else {
+                    return Err(format!("{slot:?} has no {job:?} to abandon"));
+                };
+                task.stage = Stage::Abandoned;
+            }
+            Action::Retag(slot) => self.epochs[slot.index() as usize] = self.core.epoch(),
+            Action::Closing => self.closings += 1,
+            Action::Drained => self.draineds += 1,
+        }
+        Ok(())
+    }
+
+    /// In the model no time passes, so a creation that begins after a failure is told apart from one that overlaps it by hand.
+    fn note_beginning(&mut self, slot: SlotId, job: Job) {
+        if job == Job::Create && self.core.backoff.is_failing() {
+            self.core.slots.get_mut(slot.index()).began = self.shelf.now + Duration::from_nanos(1);
+        }
+    }
+
+    fn drop_caller(&mut self, input: Input) {
+        if let Input::Claim(id) = input {
+            self.callers.retain(|caller| caller.id != id);
+        }
+    }
+
+    /// Keeps the order of offers. Whoever is offered something is woken for it, in that order.
+    fn remember_offers(&mut self, actions: &[Action]) {
+        let core = &self.core;
+        let is_offered = |id: WaiterId| core.waiters.is_current(id) && core.offered(id).is_some();
+        self.offered.retain(|id| is_offered(*id));
+        for action in actions {
+            match action {
+                Action::Wake(id) if is_offered(*id) && !self.offered.contains(id) => {
+                    self.offered.push(*id);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Callers that were refused are told so at once: nothing but their own poll or end concerns them any more. Both leave the same behind.
+    fn resolve(&mut self) -> Result<(), String> {
+        while let Some(caller) = self.callers.iter().find(|caller| self.is_refused(caller.id)) {
+            let id = caller.id;
+            let mut gone = self.clone();
+            gone.callers.retain(|caller| caller.id != id);
+            gone.feed(Input::Cancel(id))?;
+            self.feed(Input::Claim(id))?;
+            if self.callers.iter().any(|caller| caller.id == id) {
+                return Err(format!("{id:?} was refused and is not told so"));
+            }
+            if gone.key() != self.key() {
+                return Err(format!("it makes a difference whether {id:?} hears of its refusal"));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_refused(&self, id: WaiterId) -> bool {
+        matches!(self.core.waiters.get(id).standing, Standing::Refused(_))
+    }
+
+    /// How many places there are that were ever used.
+    pub(super) fn slots(&self) -> std::ops::Range<u32> {
+        self.core.slots.indices()
+    }
+
+    pub(super) fn state_of(&self, slot: u32) -> State {
+        self.core.slots.get(slot).state
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.core.mode == Mode::Open
+    }
+
+    /// The task that a place waits for.
+    pub(super) fn task_of(&self, slot: u32) -> Option<&Task> {
+        self.tasks
+            .iter()
+            .find(|task| task.slot.index() == slot && self.core.slots.is_current(task.slot))
+    }
+}
