@@ -194,6 +194,9 @@ impl<M: Manager> Hub<M> {
             desk.driver = DriverState { generation, ..DriverState::default() };
             if desk.core.has_driver() {
                 visit.step(Input::DriverLost);
+            } else {
+                // It was spawned and dropped before it began; whoever counted on it has to see to another.
+                visit.wake_all();
             }
         }
     }

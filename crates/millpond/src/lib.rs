@@ -1,4 +1,87 @@
-//! A resource pool for async Rust that stays calm under load.
+//! A resource pool for async Rust that stays calm under load: fast when there is enough, fair and honest when there is not,
+//! and correct when everything breaks.
+//!
+//! A pool stands between a service and what it can run out of: database connections, sockets, worker threads, permits. You
+//! teach it one kind of resource by a [`Manager`], and a runtime by an adapter such as `millpond-tokio`; this crate knows
+//! neither runtimes nor databases.
+//!
+//! ```
+//! # use std::convert::Infallible;
+//! # use millpond::{Disposition, Manager, Metrics, Pool, Returned, Runtime};
+//! struct Buffers;
+//!
+//! impl Manager for Buffers {
+//!     type Resource = Vec<u8>;
+//!     type Error = Infallible;
+//!
+//!     async fn create(&self) -> Result<Vec<u8>, Infallible> {
+//!         Ok(Vec::with_capacity(64 * 1024))
+//!     }
+//!
+//!     fn on_return(&self, buffer: &mut Vec<u8>, _: Returned, _: &Metrics) -> Disposition {
+//!         buffer.clear();
+//!         Disposition::Reuse
+//!     }
+//! }
+//!
+//! # async fn example(runtime: impl Runtime) -> Result<(), Box<dyn std::error::Error>> {
+//! let pool = Pool::builder(Buffers).max_size(4).build(runtime)?;
+//! let mut buffer = pool.get().await?;
+//! buffer.extend_from_slice(b"grist");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The model
+//!
+//! Three parties share the work, cheapest first:
+//!
+//! - *Self-service*: a fresh idle resource changes hands by one atomic step on the caller's thread, and goes home by another.
+//!   No lock, no clock, no allocation, no message.
+//! - *The desk*: when there is nothing to take, or somebody waits already, the caller queues. A state machine behind one short
+//!   lock decides who gets what: first come, first served.
+//! - *The driver*: one task that owns time. It starts the tasks that create, check, clean and close resources, each with a
+//!   deadline of its own, and wakes callers whose time is up. It comes into being when first needed, and a new one does if its
+//!   runtime dies.
+//!
+//! ```text
+//!                 idle and fresh
+//! get ──► shelf ───────────────────────────────────► Pooled ──► your code
+//!           │ nothing idle, somebody waits,            │ drop
+//!           │ or idle for long                         ▼
+//!           ▼                                     on_return
+//!         desk ◄───────── Reset, Discard, ────────────┤
+//!           │             or somebody waits           │ Reuse
+//!           │ queue, decide                           ▼
+//!           ▼                                       shelf
+//!         driver ──► task: create, check, reset, close
+//!                       │ done
+//!                       ▼
+//!                     desk ──► first in the queue, or shelf
+//! ```
+//!
+//! # What you may rely on
+//!
+//! - There are never more than `max_size` resources, those being opened, cleaned and closed included.
+//! - [`get`](Pool::get) ends by its deadline, also when creating, checking and closing hang.
+//! - Dropping any future at any time loses nothing and costs nobody else a turn.
+//! - A resource whose last use was cancelled or panicked, as seen by [`Pooled::run`], [`Pool::with`], unwinding, or strict
+//!   mode, is not lent again unless [`Manager::reset`] said that it is clean.
+//! - A panic in your code costs at most the one resource it happened to (with `panic = "unwind"`).
+//! - Dropping a guard never blocks, spawns or panics, and needs no runtime.
+//! - Errors tell the cause: [`GetError`] carries what the pool looked like, what the waiting was spent on, the last failed
+//!   creation, and who holds what.
+//!
+//! # When the backend is down
+//!
+//! A failed creation that [`is_transient`](Manager::is_transient) does not fail those who wait: the pool tries again, one
+//! attempt at a time with jittered back-off, while each caller waits until its own deadline. So a server that restarts costs
+//! waiting, not errors. A failure that is not transient, such as a wrong password, is told at once to those who have nothing
+//! else to wait for; [`fail_fast_after`](Builder::fail_fast_after) does the same for transient ones that do not end.
+//!
+//! # Testing your own code
+//!
+//! The crate `millpond-test` has a virtual clock, a deterministic runtime and a manager with scripted faults.
 
 mod manager;
 mod runtime;

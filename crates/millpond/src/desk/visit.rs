@@ -180,6 +180,12 @@ impl<'a, M: Manager> Visit<'a, M> {
         }
     }
 
+    /// Has everybody who waits look again.
+    pub(crate) fn wake_all(&mut self) {
+        let desk = self.desk.as_deref_mut().expect(HELD);
+        self.after.wake.extend(desk.wakers.iter_mut().filter_map(Option::take));
+    }
+
     /// Whether a caller that was queued in this visit has been woken in it, too.
     pub(crate) fn is_woken(&mut self, id: WaiterId) -> bool {
         self.desk().wakers.get(id.index() as usize).is_none_or(Option::is_none)
