@@ -33,17 +33,19 @@
 
 #![forbid(unsafe_code)]
 
-mod backoff;
+mod io;
 mod config;
 mod core;
-mod io;
+mod callers;
+mod jobs;
+mod serve;
+mod slots;
+mod waiters;
+mod timers;
+mod backoff;
 mod overload;
 mod phases;
 mod report;
-mod serve;
-mod slots;
-mod timers;
-mod waiters;
 
 #[cfg(test)]
 mod model_check;

@@ -203,24 +203,6 @@ impl Core {
         }
     }
 
-    /// Has a task do `job` on a slot, within its time.
-    pub(crate) fn start(&mut self, index: u32, job: Job, now: Instant) {
-        let timeout = match job {
-            Job::Create => self.config.create_timeout,
-            Job::Check => self.config.check_timeout,
-            Job::Reset => self.config.reset_timeout,
-            Job::Close => self.config.close_timeout,
-        };
-        match job {
-            Job::Reset => self.slots.enter(index, State::Resetting),
-            Job::Close => self.slots.enter(index, State::Closing),
-            Job::Create | Job::Check => {}
-        }
-        self.slots.get_mut(index).began = now;
-        self.set_timer(TimerKey::Job(index), now, timeout);
-        self.act(Action::Start(self.slots.id(index), job));
-    }
-
     /// The tick: falls asleep if everything that is open lies idle and nothing is under way.
     pub(crate) fn tick(&mut self, now: Instant, idle: &impl Idle) {
         let counts = self.slots.counts();

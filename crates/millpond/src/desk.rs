@@ -16,7 +16,7 @@ use std::task::Waker;
 
 pub(crate) use self::visit::{Answer, Visit};
 use crate::common::{Common, PoolClaim, PoolShelves, dispose};
-use crate::driver::{Command, Driver};
+use crate::driver::{self, Command, Driver};
 use crate::error::CreateFailure;
 use crate::holders::Label;
 use crate::manager::Manager;
@@ -171,6 +171,13 @@ impl<M: Manager> Hub<M> {
         };
         let me = self.me.upgrade().ok_or(NoRuntime)?;
         self.runtime.spawn(Box::pin(Driver::new(me, generation).run())).map_err(|_task| NoRuntime)
+    }
+
+    /// Does what a driver would, as far as it can be done on this thread and at once.
+    pub(crate) fn check_here(&self) {
+        if let Some(me) = self.me.upgrade() {
+            driver::run_here(&me);
+        }
     }
 
     /// The driver looks at the desk. `first`: it has only now begun.

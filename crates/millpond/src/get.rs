@@ -12,7 +12,6 @@ use millpond_core::{GiveBack, Input, Refusal, WaiterId, Why};
 
 use crate::common::PoolClaim;
 use crate::desk::{Answer, Hub, Visit};
-use crate::driver;
 use crate::error::{Cause, GetError, TryGetError};
 use crate::holders::Label;
 use crate::manager::Manager;
@@ -217,7 +216,7 @@ impl Ask {
         hub: &Arc<Hub<M>>,
         id: WaiterId,
     ) -> Result<PoolClaim<M>, GetError<M::Error>> {
-        driver::run_here(hub);
+        hub.check_here();
         let mut visit = hub.visit();
         let answer = visit.step(Input::Claim(id));
         if let Some(result) = self.settle(hub, &mut visit, answer) {

@@ -1,0 +1,214 @@
+//! Those who ask: how a caller is served, queued, refused, and forgotten.
+
+use std::time::Instant;
+
+use crate::core::{Core, Mode};
+use crate::io::{Action, Idle, Refusal, Why};
+use crate::overload;
+use crate::phases::Phases;
+use crate::slots::State;
+use crate::timers::TimerKey;
+use crate::waiters::{Standing, WaiterId};
+
+impl Core {
+    pub(crate) fn wait(&mut self, deadline: Option<Instant>, now: Instant, idle: &mut impl Idle) {
+        let refused = if self.is_closing() {
+            Some(Why::Closed)
+        } else {
+            // Those who came first come first, also by a bit that has just come home.
+            self.serve(now, idle);
+            // What lies idle costs no waiting, so it is lent even past the deadline.
+            if let Some(index) = self.take_for_caller(now, idle) {
+                return self.act(Action::Lend(self.slots.id(index)));
+            }
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                Some(Why::Deadline)
+            } else {
+                overload::admit(&self.config, &self.waiters).err()
+            }
+        };
+        if let Some(why) = refused {
+            // The next caller may find what this one may not wait for.
+            self.unasked = u32::from(why == Why::TooManyWaiters);
+            let refusal = self.refusal(why, self.waiters.waiting(), now, now, None);
+            return self.act(Action::Refuse(refusal));
+        }
+        let phases = self.phases.read(now);
+        let id = self.waiters.push(now, phases);
+        if let Some(deadline) = deadline {
+            self.timers.set(TimerKey::Deadline(id.index()), deadline);
+        }
+        self.totals.queued += 1;
+        self.act(Action::Queue(id));
+    }
+
+    pub(crate) fn try_lend(&mut self, now: Instant, idle: &mut impl Idle) {
+        if self.is_closing() {
+            return;
+        }
+        self.serve(now, idle);
+        match self.take_for_caller(now, idle) {
+            Some(index) => self.act(Action::Lend(self.slots.id(index))),
+            None => self.unasked = 1,
+        }
+    }
+
+    /// Answers a `Try` that was not served, by what the rest of the input's handling left.
+    pub(crate) fn settle_try(&mut self, now: Instant) {
+        if self.actions.iter().any(|action| matches!(action, Action::Lend(_))) {
+            return;
+        }
+        let counts = self.slots.counts();
+        let why = match self.mode {
+            Mode::Closing | Mode::Drained => Why::Closed,
+            Mode::Paused => Why::Paused,
+            Mode::Open if counts.checking > 0 => Why::Checking,
+            Mode::Open if counts.creating > 0 => Why::Creating,
+            Mode::Open if self.backoff.is_failing() && counts.live + counts.offered == 0 => {
+                Why::CreateFailed
+            }
+            Mode::Open => Why::Exhausted,
+        };
+        let refusal = self.refusal(why, self.waiters.waiting(), now, now, None);
+        self.act(Action::Refuse(refusal));
+    }
+
+    pub(crate) fn claim(&mut self, id: WaiterId, now: Instant, idle: &mut impl Idle) {
+        debug_assert!(self.waiters.is_current(id), "{id:?} was told its outcome already");
+        if !self.waiters.is_current(id) || self.waiters.get(id).standing != Standing::Lapsed {
+            return;
+        }
+        // It did not come for an offer in time, so others were served; once, that is held in its favour.
+        self.serve(now, idle);
+        let waiter = self.waiters.get_mut(id);
+        let before = std::mem::replace(&mut waiter.requeued, true);
+        if before {
+            self.waiters.enqueue_back(id);
+        } else {
+            self.waiters.enqueue_front(id);
+        }
+    }
+
+    /// Tells a waiter that was polled its outcome, if there is one.
+    pub(crate) fn settle_claim(&mut self, id: WaiterId) {
+        if !self.waiters.is_current(id) {
+            return;
+        }
+        match self.waiters.get(id).standing {
+            Standing::Offered(index) => {
+                self.slots.enter(index, State::Live);
+                self.forget(id);
+                self.act(Action::Lend(self.slots.id(index)));
+            }
+            Standing::Refused(refusal) => {
+                self.forget(id);
+                self.act(Action::Refuse(refusal));
+            }
+            Standing::Waiting | Standing::Lapsed => {}
+        }
+    }
+
+    pub(crate) fn cancel(&mut self, id: WaiterId, now: Instant, idle: &mut impl Idle) {
+        debug_assert!(self.waiters.is_current(id), "{id:?} was told its outcome already");
+        if !self.waiters.is_current(id) {
+            return;
+        }
+        let standing = self.waiters.get(id).standing;
+        self.forget(id);
+        self.totals.cancelled += u64::from(!matches!(standing, Standing::Refused(_)));
+        if let Standing::Offered(index) = standing {
+            self.place(index, now, idle);
+        }
+    }
+
+    pub(crate) fn deadline_passed(&mut self, index: u32, now: Instant) {
+        let Some(id) = self.waiters.id(index) else { return };
+        match self.waiters.get(id).standing {
+            Standing::Offered(_) => self.waiters.get_mut(id).expired = true,
+            Standing::Waiting => {
+                let ahead = self.waiters.queue().take_while(|other| *other != id).count();
+                self.refuse(id, Why::Deadline, u32::try_from(ahead).unwrap_or(u32::MAX), now);
+            }
+            Standing::Lapsed => self.refuse(id, Why::Deadline, 0, now),
+            Standing::Refused(_) => {}
+        }
+    }
+
+    pub(crate) fn revoke(&mut self, index: u32, now: Instant, idle: &mut impl Idle) {
+        let Some((id, slot)) = self.waiters.id(index).and_then(|id| Some((id, self.offered(id)?)))
+        else {
+            return;
+        };
+        self.totals.revoked += 1;
+        self.withdraw(id, now);
+        self.place(slot, now, idle);
+    }
+
+    /// Refuses a waiter with so many before it; its next poll tells it.
+    pub(crate) fn refuse(&mut self, id: WaiterId, why: Why, ahead: u32, now: Instant) {
+        let waiter = self.waiters.get(id);
+        let (since, phases) = (waiter.since, waiter.phases);
+        let refusal = self.refusal(why, ahead, since, now, Some(phases));
+        self.timers.clear(TimerKey::Deadline(id.index()));
+        self.waiters.set(id, Standing::Refused(refusal));
+        self.act(Action::Wake(id));
+    }
+
+    /// Takes from a waiter what was offered to it; says whether it may wait for something else.
+    pub(crate) fn withdraw(&mut self, id: WaiterId, now: Instant) -> bool {
+        self.timers.clear(TimerKey::Offer(id.index()));
+        self.waiters.set(id, Standing::Lapsed);
+        let why = if self.waiters.get(id).expired {
+            Why::Deadline
+        } else if self.is_closing() {
+            Why::Closed
+        } else {
+            return true;
+        };
+        self.refuse(id, why, 0, now);
+        false
+    }
+
+    /// Refuses everybody in the queue.
+    pub(crate) fn refuse_all(&mut self, why: Why, now: Instant) {
+        let mut ahead = 0;
+        while let Some(id) = self.waiters.front() {
+            self.refuse(id, why, ahead, now);
+            ahead += 1;
+        }
+    }
+
+    fn refusal(
+        &mut self,
+        why: Why,
+        ahead: u32,
+        since: Instant,
+        now: Instant,
+        start: Option<Phases>,
+    ) -> Refusal {
+        match why {
+            Why::Deadline => self.totals.timed_out += 1,
+            Why::TooManyWaiters => self.totals.too_many_waiters += 1,
+            Why::CreateFailed => self.totals.create_refused += 1,
+            Why::Closed => self.totals.closed_refused += 1,
+            Why::Exhausted | Why::Creating | Why::Checking | Why::Paused => {}
+        }
+        let phases = start.map_or_else(Phases::default, |start| self.phases.since(&start, now));
+        Refusal { why, ahead, waited: now.saturating_duration_since(since), phases }
+    }
+
+    /// The slot set aside for a waiter.
+    pub(crate) fn offered(&self, id: WaiterId) -> Option<u32> {
+        match self.waiters.get(id).standing {
+            Standing::Offered(index) => Some(index),
+            _ => None,
+        }
+    }
+
+    /// Forgets a waiter and its timers.
+    fn forget(&mut self, id: WaiterId) {
+        self.timers.clear(TimerKey::Deadline(id.index()));
+        self.timers.clear(TimerKey::Offer(id.index()));
+        self.waiters.remove(id);
+    }
+}

@@ -1,0 +1,185 @@
+//! What is done to resources: how one comes back, how a job begins, ends, or is given up.
+
+use std::time::Instant;
+
+use crate::core::{Core, Mode};
+use crate::io::{Action, GiveBack, Idle, Job, Outcome};
+use crate::slots::{SlotId, State};
+use crate::timers::TimerKey;
+
+impl Core {
+    pub(crate) fn give_back(
+        &mut self,
+        index: u32,
+        how: GiveBack,
+        now: Instant,
+        idle: &mut impl Idle,
+    ) {
+        debug_assert!(self.slots.get(index).state == State::Live, "slot {index} is not lent");
+        match how {
+            GiveBack::Unused if self.is_outdated(index, now) => self.start(index, Job::Close, now),
+            GiveBack::Unused => idle.release(index, idle.since(index)),
+            GiveBack::Reset if self.is_closing() || self.is_over_size() => {
+                self.start(index, Job::Close, now)
+            }
+            GiveBack::Reset => self.start(index, Job::Reset, now),
+            GiveBack::Discard => self.start(index, Job::Close, now),
+            GiveBack::Detached => self.slots.enter(index, State::Vacant),
+        }
+    }
+
+    pub(crate) fn begin(&mut self, id: SlotId, now: Instant) {
+        if !self.expects(id) {
+            return;
+        }
+        if let State::Creating { unasked } = self.slots.get(id.index()).state {
+            // Demand may have gone since: a waiter takes whatever comes first, a return or a creation.
+            let wanted = unasked || self.slots.coming() <= self.waiters.waiting();
+            // What is still closing counts here: it and the new one would be open at the same time.
+            let in_debt = self.slots.counts().charged() > self.config.max_size;
+            if self.mode != Mode::Open || in_debt || !wanted {
+                return;
+            }
+            let slot = self.slots.get_mut(id.index());
+            (slot.began, slot.epoch) = (now, self.epoch);
+        }
+        self.act(Action::Proceed(id));
+    }
+
+    pub(crate) fn ended(
+        &mut self,
+        id: SlotId,
+        outcome: Outcome,
+        now: Instant,
+        idle: &mut impl Idle,
+    ) {
+        let index = id.index();
+        if !self.slots.is_current(id) {
+            self.abandoned -= 1;
+            return;
+        }
+        self.timers.clear(TimerKey::Job(index));
+        let slot = self.slots.get(index);
+        let began = slot.began;
+        match (slot.state, outcome) {
+            (State::Creating { .. }, Outcome::Created) => {
+                self.backoff.succeed();
+                self.timers.clear(TimerKey::Backoff);
+                self.totals.created += 1;
+                let lifetime =
+                    self.backoff.shortened(self.config.max_lifetime, self.config.lifetime_jitter);
+                self.slots.get_mut(index).retire_at = now.checked_add(lifetime);
+                self.place(index, now, idle);
+                self.schedule_sweep(index, now, now);
+            }
+            (State::Creating { .. }, Outcome::CreateFailed { transient }) => {
+                self.slots.enter(index, State::Vacant);
+                self.create_failed(began, transient, now);
+            }
+            (State::Checking { .. } | State::Resetting, Outcome::Fit) => {
+                self.place(index, now, idle)
+            }
+            (State::Checking { .. }, Outcome::Unfit | Outcome::Gone) => {
+                self.leave(index, outcome, now);
+                self.check_failed(began, now, idle);
+            }
+            (State::Resetting, Outcome::Unfit | Outcome::Gone) => self.leave(index, outcome, now),
+            (State::Closing, _) => {
+                self.totals.closed += 1;
+                self.slots.enter(index, State::Vacant);
+            }
+            (State::Stuck, _) | (State::Creating { .. }, Outcome::Skipped) => {
+                self.slots.enter(index, State::Vacant)
+            }
+            (state, outcome) => {
+                debug_assert!(false, "a job in {state:?} cannot end as {outcome:?}");
+                self.slots.enter(index, State::Vacant);
+            }
+        }
+    }
+
+    /// A resource came out of its job unfit: it is closed, or gone already.
+    fn leave(&mut self, index: u32, outcome: Outcome, now: Instant) {
+        if outcome == Outcome::Unfit {
+            self.start(index, Job::Close, now);
+        } else {
+            self.totals.closed += 1;
+            self.slots.enter(index, State::Vacant);
+        }
+    }
+
+    fn create_failed(&mut self, began: Instant, transient: bool, now: Instant) {
+        self.totals.create_failed += 1;
+        let pause = self.backoff.fail(began, now, transient);
+        self.set_timer(TimerKey::Backoff, now, pause);
+    }
+
+    /// What one resource failed at, all that has lain idle since before may fail at too: they are checked at once, so that
+    /// many dead ones cost a caller no more than one.
+    fn check_failed(&mut self, began: Instant, now: Instant, idle: &mut impl Idle) {
+        self.totals.check_failed += 1;
+        self.check_idle(|since| since < began, true, now, idle);
+    }
+
+    pub(crate) fn check_idle(
+        &mut self,
+        doubt: impl Fn(Instant) -> bool,
+        doubtful: bool,
+        now: Instant,
+        idle: &mut impl Idle,
+    ) {
+        let mut from = 0;
+        while let Some(index) = idle.peek(from) {
+            from = index + 1;
+            if doubt(idle.since(index)) && idle.claim(index) {
+                self.slots.enter(index, State::Checking { doubtful });
+                self.start(index, Job::Check, now);
+            }
+        }
+    }
+
+    /// A job is past its deadline. The place is freed first; the task, and whatever it holds, goes when it goes.
+    pub(crate) fn abandon(&mut self, index: u32, now: Instant, idle: &mut impl Idle) {
+        let id = self.slots.id(index);
+        let slot = self.slots.get(index);
+        let (state, began) = (slot.state, slot.began);
+        self.totals.abandoned += 1;
+        self.totals.closed += u64::from(!matches!(state, State::Creating { .. }));
+        if self.abandoned < self.config.max_size.max(1) {
+            self.abandoned += 1;
+            self.slots.enter(index, State::Vacant);
+        } else {
+            self.slots.enter(index, State::Stuck);
+        }
+        let job = match state {
+            State::Creating { .. } => Job::Create,
+            State::Checking { .. } => Job::Check,
+            State::Resetting => Job::Reset,
+            _ => Job::Close,
+        };
+        self.act(Action::Abandon(id, job));
+        match job {
+            Job::Create => self.create_failed(began, true, now),
+            Job::Check => self.check_failed(began, now, idle),
+            Job::Reset | Job::Close => {}
+        }
+    }
+
+    /// Has a task do `job` on a slot, within its time.
+    pub(crate) fn start(&mut self, index: u32, job: Job, now: Instant) {
+        let timeout = match job {
+            Job::Create => self.config.create_timeout,
+            Job::Check => self.config.check_timeout,
+            Job::Reset => self.config.reset_timeout,
+            Job::Close => self.config.close_timeout,
+        };
+        match job {
+            Job::Reset => self.slots.enter(index, State::Resetting),
+            Job::Close => self.slots.enter(index, State::Closing),
+            Job::Create | Job::Check => {}
+        }
+        self.slots.get_mut(index).began = now;
+        self.set_timer(TimerKey::Job(index), now, timeout);
+        self.act(Action::Start(self.slots.id(index), job));
+    }
+}
