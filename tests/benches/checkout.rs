@@ -1,6 +1,7 @@
 //! What a checkout costs beside other pools, and beside the two atomic operations that no pool can do without.
 //!
-//! Absolute times mean little on a shared machine, so all contenders run in turns within one process, and what counts are the
+//! Three loads: one task alone; many tasks and enough resources; many tasks that queue for few, where each hand-over passes
+//! the desk. Absolute times mean little on a shared machine, so all contenders run in turns within one process, and what counts are the
 //! ratios of the medians. Every contender's resource checks that it is in one hand at a time, and that there are no more of it
 //! than allowed.
 //!
@@ -20,11 +21,12 @@ const MOST_TO_FLOOR: f64 = 5.0;
 /// ...and this share of what each of the other pools takes.
 const MOST_TO_PEERS: f64 = 0.15;
 
-const SIZE: usize = 16;
-
-/// How many resources there are, for all contenders alike.
-#[derive(Clone, Default)]
-struct Census(Arc<AtomicUsize>);
+/// How many resources there are, and may be, of one contender.
+#[derive(Clone)]
+struct Census {
+    open: Arc<AtomicUsize>,
+    size: usize,
+}
 
 /// A resource that notices if two have it at a time.
 #[derive(Debug)]
@@ -35,10 +37,14 @@ struct Token {
 }
 
 impl Census {
+    fn of(size: usize) -> Self {
+        Self { open: Arc::default(), size }
+    }
+
     fn open(&self) -> Token {
-        let open = self.0.fetch_add(1, Ordering::Relaxed) + 1;
-        assert!(open <= SIZE, "{open} resources are open, but at most {SIZE} may be");
-        Token { uses: 0, busy: AtomicUsize::new(0), census: Arc::clone(&self.0) }
+        let open = self.open.fetch_add(1, Ordering::Relaxed) + 1;
+        assert!(open <= self.size, "{open} resources are open, but at most {} may be", self.size);
+        Token { uses: 0, busy: AtomicUsize::new(0), census: Arc::clone(&self.open) }
     }
 }
 
@@ -83,7 +89,11 @@ impl deadpool::managed::Manager for Census {
         Ok(self.open())
     }
 
-    async fn recycle(&self, _: &mut Token, _: &deadpool::managed::Metrics) -> deadpool::managed::RecycleResult<Never> {
+    async fn recycle(
+        &self,
+        _: &mut Token,
+        _: &deadpool::managed::Metrics,
+    ) -> deadpool::managed::RecycleResult<Never> {
         Ok(())
     }
 }
@@ -105,9 +115,26 @@ impl bb8::ManageConnection for Census {
     }
 }
 
-/// One contender: runs so many checkouts in a task.
+/// One contender: checks out once, uses the resource, and may let other tasks run before it gives it back.
 trait Contender: Clone + Send + Sync + 'static {
-    fn checkouts(&self, n: u64) -> impl Future<Output = ()> + Send;
+    fn checkout(&self, hold: Hold) -> impl Future<Output = ()> + Send;
+}
+
+/// How long a resource is held.
+#[derive(Clone, Copy, PartialEq)]
+enum Hold {
+    /// Given back at once.
+    No,
+    /// Until every other task that can run has run.
+    Turn,
+}
+
+impl Hold {
+    async fn pass(self) {
+        if self == Self::Turn {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 /// What no pool can do without: one atomic operation to take, one to give back.
@@ -115,52 +142,65 @@ trait Contender: Clone + Send + Sync + 'static {
 struct TwoRmw(Arc<AtomicU64>);
 
 impl Contender for TwoRmw {
-    async fn checkouts(&self, n: u64) {
-        for _ in 0..n {
-            black_box(self.0.fetch_and(!1, Ordering::Acquire));
-            black_box(self.0.fetch_or(1, Ordering::Release));
-        }
+    async fn checkout(&self, hold: Hold) {
+        black_box(self.0.fetch_and(!1, Ordering::Acquire));
+        hold.pass().await;
+        black_box(self.0.fetch_or(1, Ordering::Release));
     }
 }
 
 impl Contender for Pool<Census> {
-    async fn checkouts(&self, n: u64) {
-        for _ in 0..n {
-            self.get().await.expect("nothing limits this").touch();
-        }
+    async fn checkout(&self, hold: Hold) {
+        let mut token = self.get().await.expect("nothing limits this");
+        token.touch();
+        hold.pass().await;
     }
 }
 
 impl Contender for deadpool::managed::Pool<Census> {
-    async fn checkouts(&self, n: u64) {
-        for _ in 0..n {
-            self.get().await.expect("nothing limits this").touch();
-        }
+    async fn checkout(&self, hold: Hold) {
+        let mut token = self.get().await.expect("nothing limits this");
+        token.touch();
+        hold.pass().await;
     }
 }
 
 impl Contender for bb8::Pool<Census> {
-    async fn checkouts(&self, n: u64) {
-        for _ in 0..n {
-            self.get().await.expect("nothing limits this").touch();
-        }
+    async fn checkout(&self, hold: Hold) {
+        let mut token = self.get().await.expect("nothing limits this");
+        token.touch();
+        hold.pass().await;
     }
 }
 
-/// Nanoseconds a checkout, in `tasks` tasks at a time.
-async fn measure(contender: &impl Contender, tasks: u64, checkouts: u64) -> f64 {
+/// What all contenders do in one comparison.
+#[derive(Clone, Copy)]
+struct Load {
+    title: &'static str,
+    size: usize,
+    tasks: u64,
+    checkouts: u64,
+    hold: Hold,
+}
+
+/// Nanoseconds a checkout.
+async fn measure(contender: &impl Contender, load: Load) -> f64 {
     let began = now();
-    if tasks == 1 {
-        contender.checkouts(checkouts).await;
+    if load.tasks == 1 {
+        for _ in 0..load.checkouts {
+            contender.checkout(load.hold).await;
+        }
     } else {
-        let tasks: Vec<_> = (0..tasks)
+        let tasks: Vec<_> = (0..load.tasks)
             .map(|_| {
                 let contender = contender.clone();
                 tokio::spawn(async move {
-                    // In slices, so that tasks interleave as those of a server do.
-                    for _ in 0..checkouts / 100 {
-                        contender.checkouts(100).await;
-                        tokio::task::yield_now().await;
+                    for i in 1..=load.checkouts {
+                        contender.checkout(load.hold).await;
+                        // So that tasks interleave as those of a server do.
+                        if i % 100 == 0 {
+                            tokio::task::yield_now().await;
+                        }
                     }
                 })
             })
@@ -169,7 +209,7 @@ async fn measure(contender: &impl Contender, tasks: u64, checkouts: u64) -> f64 
             task.await.expect("no checkout panics");
         }
     }
-    now().duration_since(began).as_nanos() as f64 / (tasks * checkouts) as f64
+    now().duration_since(began).as_nanos() as f64 / (load.tasks * load.checkouts) as f64
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
@@ -188,23 +228,33 @@ impl Samples {
     }
 }
 
-async fn compare(title: &str, tasks: u64, checkouts: u64, rounds: usize) -> Vec<Samples> {
+async fn compare(load: Load, rounds: usize) -> Vec<Samples> {
+    let census = || Census::of(load.size);
     let floor = TwoRmw::default();
-    let millpond = Pool::builder(Census::default()).max_size(SIZE).build(Tokio).expect("the settings are sound");
-    let deadpool = deadpool::managed::Pool::builder(Census::default())
-        .max_size(SIZE)
+    let millpond =
+        Pool::builder(census()).max_size(load.size).build(Tokio).expect("the settings are sound");
+    let deadpool = deadpool::managed::Pool::builder(census())
+        .max_size(load.size)
         .runtime(deadpool::Runtime::Tokio1)
         .build()
         .expect("the settings are sound");
-    let bb8 = bb8::Pool::builder().max_size(SIZE as u32).build(Census::default()).await.expect("nothing limits this");
-    let mut samples =
-        [Samples("two RMWs", vec![]), Samples("millpond", vec![]), Samples("deadpool", vec![]), Samples("bb8", vec![])];
+    let bb8 = bb8::Pool::builder()
+        .max_size(load.size as u32)
+        .build(census())
+        .await
+        .expect("nothing limits this");
+    let mut samples = [
+        Samples("two RMWs", vec![]),
+        Samples("millpond", vec![]),
+        Samples("deadpool", vec![]),
+        Samples("bb8", vec![]),
+    ];
     for round in 0..=rounds {
         let times = [
-            measure(&floor, tasks, checkouts).await,
-            measure(&millpond, tasks, checkouts).await,
-            measure(&deadpool, tasks, checkouts).await,
-            measure(&bb8, tasks, checkouts).await,
+            measure(&floor, load).await,
+            measure(&millpond, load).await,
+            measure(&deadpool, load).await,
+            measure(&bb8, load).await,
         ];
         // The first round warms up.
         for (samples, time) in samples.iter_mut().zip(times).filter(|_| round > 0) {
@@ -212,11 +262,21 @@ async fn compare(title: &str, tasks: u64, checkouts: u64, rounds: usize) -> Vec<
         }
     }
     let millpond = samples[1].at(0.5);
-    println!("\n{title}, {rounds} rounds of {checkouts} in turns");
-    println!("{:10} {:>10} {:>10} {:>10} {:>22}", "", "median ns", "10 %", "90 %", "millpond / this");
+    println!(
+        "\n{}, {} resources, {rounds} rounds of {} each in turns",
+        load.title, load.size, load.checkouts
+    );
+    println!(
+        "{:10} {:>10} {:>10} {:>10} {:>22}",
+        "", "median ns", "10 %", "90 %", "millpond / this"
+    );
     for sample in &samples {
         let (low, median, high) = (sample.at(0.1), sample.at(0.5), sample.at(0.9));
-        println!("{:10} {median:>10.1} {low:>10.1} {high:>10.1} {:>22.3}", sample.0, millpond / median);
+        println!(
+            "{:10} {median:>10.1} {low:>10.1} {high:>10.1} {:>22.3}",
+            sample.0,
+            millpond / median
+        );
     }
     samples.into()
 }
@@ -250,10 +310,28 @@ fn main() -> ExitCode {
             }
         }
     }
-    let single = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be built");
-    let alone = single.block_on(compare("one task, get + drop", 1, checkouts, rounds));
-    let multi = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
-    multi.expect("a runtime can be built").block_on(compare("64 tasks on 4 threads", 64, checkouts / 20, rounds));
+    let single = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime can be built");
+    let multi = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()
+        .expect("a runtime can be built");
+    let load =
+        Load { title: "one task, get + drop", size: 16, tasks: 1, checkouts, hold: Hold::No };
+    let alone = single.block_on(compare(load, rounds));
+    let load =
+        Load { title: "64 tasks on 4 threads", tasks: 64, checkouts: checkouts / 20, ..load };
+    multi.block_on(compare(load, rounds));
+    let load = Load {
+        title: "64 tasks on 4 threads, most of them queueing",
+        size: 4,
+        hold: Hold::Turn,
+        ..load
+    };
+    multi.block_on(compare(load, rounds));
     let ratio = |i: usize| alone[1].at(0.5) / alone[i].at(0.5);
     let kept = ratio(0) <= MOST_TO_FLOOR && ratio(2) <= MOST_TO_PEERS && ratio(3) <= MOST_TO_PEERS;
     println!(

@@ -29,7 +29,7 @@ impl Core {
         };
         if let Some(why) = refused {
             // The next caller may find what this one may not wait for.
-            self.unasked = u32::from(why == Why::TooManyWaiters);
+            self.unasked = 1;
             let refusal = self.refusal(why, self.waiters.waiting(), now, now, None);
             return self.act(Action::Refuse(refusal));
         }
@@ -126,7 +126,12 @@ impl Core {
         match self.waiters.get(id).standing {
             Standing::Offered(_) => self.waiters.get_mut(id).expired = true,
             Standing::Waiting => {
-                let ahead = self.waiters.queue().take_while(|other| *other != id).count();
+                let ahead = self
+                    .waiters
+                    .queue()
+                    .take_while(|other| *other != id)
+                    .take(MOST_COUNTED)
+                    .count();
                 self.refuse(id, Why::Deadline, u32::try_from(ahead).unwrap_or(u32::MAX), now);
             }
             Standing::Lapsed => self.refuse(id, Why::Deadline, 0, now),
@@ -212,3 +217,7 @@ impl Core {
         self.waiters.remove(id);
     }
 }
+
+/// How many of those ahead are counted for one that gives up: the walk is for the message only, and all in a long queue may
+/// give up at once.
+const MOST_COUNTED: usize = 1000;

@@ -128,6 +128,12 @@ impl Core {
         self.timers.next()
     }
 
+    /// The latest time that the core was told.
+    #[must_use]
+    pub fn latest(&self) -> Option<Instant> {
+        self.latest
+    }
+
     /// The present epoch.
     #[must_use]
     pub fn epoch(&self) -> u64 {
@@ -171,6 +177,12 @@ impl Core {
         self.mode == Mode::Paused
     }
 
+    /// Whether the last creation failed.
+    #[must_use]
+    pub fn is_create_failing(&self) -> bool {
+        self.backoff.is_failing()
+    }
+
     /// How many callers may wait.
     #[must_use]
     pub fn max_waiters(&self) -> u32 {
@@ -199,7 +211,9 @@ impl Core {
         self.epoch += 1;
         if !spread.is_zero() {
             for index in self.slots.indices() {
-                if !self.slots.get(index).state.is_open() {
+                let slot = self.slots.get(index);
+                // What was to go at once before is not pardoned.
+                if !slot.state.is_open() || slot.epoch + 1 != self.epoch {
                     continue;
                 }
                 let retire_at = now.checked_add(self.backoff.up_to(spread));
@@ -225,6 +239,10 @@ impl Core {
             self.start(index, Job::Close, now);
         }
         self.close_outdated(now, idle);
+        // A borrower that has looked at the old epoch may put its resource to rest after this.
+        if let Some(soon) = now.checked_add(self.config.tick) {
+            self.timers.set_earlier(TimerKey::Sweep, soon);
+        }
     }
 
     fn close(&mut self, now: Instant) {
@@ -248,6 +266,14 @@ impl Core {
         self.driver = true;
         self.asleep = false;
         self.set_timer(TimerKey::Tick, now, self.config.tick);
+        // What was ordered while nobody could do it has its whole time from now on.
+        for index in self.slots.indices() {
+            if self.slots.get(index).state.job().is_some()
+                && self.timers.get(TimerKey::Job(index)).is_none()
+            {
+                self.time_job(index, now);
+            }
+        }
         if let Some(before) = self.suspect_before.take() {
             self.check_idle(|since| since <= before, false, now, idle);
         }

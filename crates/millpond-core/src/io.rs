@@ -124,7 +124,7 @@ pub enum Outcome {
 pub struct Refusal {
     /// The reason.
     pub why: Why,
-    /// How many callers stood before this one when it was refused.
+    /// How many callers stood before this one when it was refused; more than a thousand are not counted.
     pub ahead: u32,
     /// How long it waited.
     pub waited: Duration,

@@ -66,9 +66,6 @@ impl Core {
                 self.backoff.succeed();
                 self.timers.clear(TimerKey::Backoff);
                 self.totals.created += 1;
-                let lifetime =
-                    self.backoff.shortened(self.config.max_lifetime, self.config.lifetime_jitter);
-                self.slots.get_mut(index).retire_at = now.checked_add(lifetime);
                 self.place(index, now, idle);
                 self.schedule_sweep(index, now, now);
             }
@@ -151,12 +148,7 @@ impl Core {
         } else {
             self.slots.enter(index, State::Stuck);
         }
-        let job = match state {
-            State::Creating { .. } => Job::Create,
-            State::Checking { .. } => Job::Check,
-            State::Resetting => Job::Reset,
-            _ => Job::Close,
-        };
+        let Some(job) = state.job() else { return };
         self.act(Action::Abandon(id, job));
         match job {
             Job::Create => self.create_failed(began, true, now),
@@ -167,19 +159,28 @@ impl Core {
 
     /// Has a task do `job` on a slot, within its time.
     pub(crate) fn start(&mut self, index: u32, job: Job, now: Instant) {
-        let timeout = match job {
-            Job::Create => self.config.create_timeout,
-            Job::Check => self.config.check_timeout,
-            Job::Reset => self.config.reset_timeout,
-            Job::Close => self.config.close_timeout,
-        };
         match job {
             Job::Reset => self.slots.enter(index, State::Resetting),
             Job::Close => self.slots.enter(index, State::Closing),
             Job::Create | Job::Check => {}
         }
+        // A task that may not begin before there is a driver cannot be late.
+        if self.driver {
+            self.time_job(index, now);
+        }
         self.slots.get_mut(index).began = now;
-        self.set_timer(TimerKey::Job(index), now, timeout);
         self.act(Action::Start(self.slots.id(index), job));
+    }
+
+    /// Sets the deadline of the job in a slot.
+    pub(crate) fn time_job(&mut self, index: u32, now: Instant) {
+        let timeout = match self.slots.get(index).state.job() {
+            Some(Job::Create) => self.config.create_timeout,
+            Some(Job::Check) => self.config.check_timeout,
+            Some(Job::Reset) => self.config.reset_timeout,
+            Some(Job::Close) => self.config.close_timeout,
+            None => return,
+        };
+        self.set_timer(TimerKey::Job(index), now, timeout);
     }
 }

@@ -4,11 +4,11 @@
 //! happens between two visits to the desk are steps of their own: a bit is set now and told of later, a task begins and ends. What happens on
 //! other threads *during* a visit is a race (`shelf.rs`). From every state, everybody doing what is best serves everybody.
 //!
-//! The whole product of what can happen is too large to visit, so there are several searches, each with all of some kinds of steps. What a
-//! search covers is said where it is declared.
+//! The product of everything that can happen is too large to visit in a minute, so there are several searches, each complete for the kinds of
+//! steps that it names, and one bounded search through all of them together.
 //!
-//! `cargo test --release -p millpond-core model_check -- --nocapture` prints what was visited. Without `--release` a search ends after so many
-//! states, and says so.
+//! `cargo test --release -p millpond-core model_check -- --nocapture` prints what was visited. `MILLPOND_MODEL_STATES=20000000` before it
+//! widens the bounded searches (minutes and gigabytes). Without `--release` every search is bounded, and says so.
 
 mod explore;
 mod key;
@@ -21,65 +21,218 @@ mod world;
 
 use std::time::Instant;
 
-use self::explore::{Found, search};
+use self::explore::{Found, Search};
 use self::planted::Defect;
-use self::scope::{Also, Scope};
+use self::scope::Also::{self, *};
+use self::scope::Scope;
 use crate::tests::some_instant;
 
-/// How many states a search visits at most.
-const LIMIT: usize = if cfg!(debug_assertions) { 4_000 } else { usize::MAX };
-
-/// Size, number of callers, and the settings most searches share.
-const fn scope(name: &'static str, size: u32, callers: usize, also: &'static [Also]) -> Scope {
-    Scope { name, size, callers, max_creating: 1, max_waiters: 3, fail_fast_after: None, also }
-}
-
-const LENDING: Scope = scope(
+/// Everything about the life of resources and callers while the pool is open, and what other threads do meanwhile.
+const LENDING: Scope = Scope::new(
     "lending",
     2,
     3,
-    &[Also::Deadlines, Also::Tries, Also::Takes, Also::Failures, Also::Hangs, Also::Discards],
+    &[Deadlines, Tries, Takes, Races, Failures, Hangs, Losses, Resets, Discards],
 );
 
-#[expect(clippy::print_stdout, reason = "what was covered is a result")]
-fn report(scope: &Scope, found: &Found, start: Instant) {
-    let seconds = (some_instant() - start).as_secs_f64();
-    let bound = if found.complete { "all" } else { "not all (bounded without --release)" };
-    println!(
-        "model: {:<12} size <= {}, callers <= {}, {:?}: {} states ({bound}), {} transitions, {seconds:.1} s",
-        scope.name, scope.size, scope.callers, scope.also, found.states, found.transitions,
-    );
+/// The pool changes its size, closes, begins new epochs.
+const SIZES: Scope = Scope::new(
+    "sizes",
+    2,
+    3,
+    &[Deadlines, Takes, Races, Failures, Discards, Resizes, Closing, Epochs],
+);
+
+/// The same with pauses, callers that do not wait, and jobs that hang, but no deadlines.
+const MODES: Scope =
+    Scope::new("modes", 2, 3, &[Tries, Takes, Failures, Hangs, Detaches, Resizes, Pauses, Closing]);
+
+/// Epochs and lifetimes, and what they find in whose hands.
+const RETIRING: Scope =
+    Scope::new("retiring", 2, 3, &[Deadlines, Takes, Races, Resets, Epochs, Lifetimes]);
+
+/// Drivers are lost and come, resources become suspect, checks fail.
+const DRIVERS: Scope =
+    Scope::new("drivers", 2, 3, &[Deadlines, Takes, Races, Checks, Drivers, Losses]);
+
+/// The tick falls asleep and is woken, the reaper looks.
+const SLEEP: Scope =
+    Scope::new("sleep", 2, 3, &[Tries, Takes, Races, Checks, Discards, Lifetimes, Sleep, Sweeps]);
+
+/// Creations fail in every way, two at a time, and after two failures in a row callers fail fast.
+const FAILING: Scope = Scope {
+    max_creating: 2,
+    fail_fast_after: Some(2),
+    ..Scope::new(
+        "failing",
+        2,
+        3,
+        &[Deadlines, Tries, Takes, Failures, Permanent, Hangs, Losses, Discards, Pauses],
+    )
+};
+
+/// Only one caller may queue.
+const CROWD: Scope = Scope {
+    max_waiters: 1,
+    ..Scope::new("crowd", 2, 3, &[Deadlines, Tries, Takes, Races, Checks, Discards, Resizes])
+};
+
+/// Timers are noticed late, by whatever comes next.
+const LATE: Scope = Scope::new("late", 2, 3, &[Deadlines, Takes, Hangs, Late]);
+
+/// Everything together, on one resource.
+const SMALL: Scope = Scope::new("small", 1, 2, EVERYTHING);
+
+/// Everything together, as far as the bound reaches.
+const WIDE: Scope = Scope::new("wide", 2, 3, EVERYTHING);
+
+/// Most of it together. Once visited to the end: 4 869 581 states, 91 743 339 transitions, three minutes, 4 GB.
+const DEEP: Scope = Scope::new(
+    "deep",
+    2,
+    3,
+    &[Deadlines, Tries, Takes, Failures, Hangs, Resets, Discards, Resizes, Pauses, Closing, Epochs],
+);
+
+const EVERYTHING: &[Also] = &[
+    Deadlines, Tries, Takes, Races, Failures, Permanent, Hangs, Losses, Resets, Discards, Detaches,
+    Checks, Resizes, Pauses, Closing, Epochs, Lifetimes, Drivers, Sleep, Sweeps, Late,
+];
+
+#[test]
+fn model_check_lending() {
+    to_the_end(&LENDING);
 }
 
-fn check(scope: &Scope) {
-    let start = some_instant();
-    let found = search(scope, start, None, LIMIT);
-    report(scope, &found, start);
-    if let Some(failure) = found.failure {
-        panic!("{failure}");
+#[test]
+fn model_check_sizes() {
+    to_the_end(&SIZES);
+}
+
+#[test]
+fn model_check_modes() {
+    to_the_end(&MODES);
+}
+
+#[test]
+fn model_check_retiring() {
+    to_the_end(&RETIRING);
+}
+
+#[test]
+fn model_check_drivers() {
+    to_the_end(&DRIVERS);
+}
+
+#[test]
+fn model_check_sleep() {
+    to_the_end(&SLEEP);
+}
+
+#[test]
+fn model_check_failing() {
+    to_the_end(&FAILING);
+}
+
+#[test]
+fn model_check_crowd() {
+    to_the_end(&CROWD);
+}
+
+#[test]
+fn model_check_late() {
+    to_the_end(&LATE);
+}
+
+#[test]
+fn model_check_small() {
+    to_the_end(&SMALL);
+}
+
+#[test]
+fn model_check_wide() {
+    within(&WIDE, bound());
+}
+
+#[test]
+fn model_check_deep() {
+    within(&DEEP, bound());
+}
+
+/// The checker is worth what it finds: each planted defect, in a search that finds nothing without it.
+#[test]
+fn model_check_finds_every_planted_defect() {
+    for defect in Defect::ALL {
+        let scope = defect.scope();
+        let sound = search(&scope, None, Bound(20_000));
+        assert!(sound.failure.is_none(), "{}", sound.failure.unwrap_or_default());
+        let found = search(&scope, Some(defect), Bound(20_000));
+        let Some(failure) = found.failure else { panic!("{defect:?} is not found") };
+        let why = failure.lines().next().unwrap_or_default();
+        say(&format!("{defect:?} is found after {} states: {why}", found.states));
     }
+}
+
+/// Two states that the key does not tell apart have the same future: the searches may drop the second.
+#[test]
+fn model_check_key_tells_all_that_matters() {
+    for scope in [Scope { callers: 3, ..SMALL }, WIDE] {
+        let start = some_instant();
+        let limit = if cfg!(debug_assertions) { 1_500 } else { 10_000 };
+        let mut search = Search::new(&scope, start, None);
+        let outcome = search.compare_futures(limit);
+        report(&scope, &search.found(Ok(false)), start);
+        if let Err(failure) = outcome {
+            panic!("{failure}");
+        }
+    }
+}
+
+/// How many states a search visits at most.
+#[derive(Clone, Copy)]
+struct Bound(usize);
+
+const NO_BOUND: Bound = Bound(usize::MAX);
+
+/// Where the searches end that are too long for a minute.
+fn bound() -> Bound {
+    let asked = std::env::var("MILLPOND_MODEL_STATES").ok().and_then(|states| states.parse().ok());
+    Bound(asked.unwrap_or(150_000))
+}
+
+fn to_the_end(scope: &Scope) {
+    let found = within(scope, NO_BOUND);
     assert!(found.complete || cfg!(debug_assertions), "the search was cut short");
 }
 
+fn within(scope: &Scope, bound: Bound) -> Found {
+    let start = some_instant();
+    let bound = if cfg!(debug_assertions) { Bound(bound.0.min(3_000)) } else { bound };
+    let found = search(scope, None, bound);
+    report(scope, &found, start);
+    match found.failure {
+        Some(failure) => panic!("{failure}"),
+        None => found,
+    }
+}
 
-use Also::*;
-const S: [Scope; 14] = [
-    scope("base", 2, 3, &[Deadlines, Takes]),
-    scope("races", 2, 3, &[Deadlines, Takes, Races]),
-    scope("tries", 2, 3, &[Deadlines, Takes, Tries]),
-    scope("fail", 2, 3, &[Deadlines, Takes, Failures]),
-    scope("failperm", 2, 3, &[Deadlines, Takes, Failures, Permanent]),
-    scope("hangs", 2, 3, &[Deadlines, Takes, Hangs]),
-    scope("back", 2, 3, &[Deadlines, Takes, Resets, Discards, Detaches]),
-    scope("checks", 2, 3, &[Deadlines, Takes, Checks]),
-    scope("resize", 2, 3, &[Deadlines, Takes, Resizes]),
-    scope("pause-close", 2, 3, &[Deadlines, Takes, Pauses, Closing]),
-    scope("epochs", 2, 3, &[Deadlines, Takes, Epochs]),
-    scope("lifetimes", 2, 3, &[Deadlines, Takes, Lifetimes]),
-    scope("drivers", 2, 3, &[Deadlines, Takes, Drivers, Checks]),
-    scope("sleep", 2, 3, &[Deadlines, Takes, Sleep, Sweeps, Checks]),
-];
-#[test]
-fn model_check_sizes() {
-    for s in S { let start = some_instant(); let f = search(&s, start, None, 3_000_000); report(&s, &f, start); if let Some(f) = f.failure { println!("{}", f.lines().take(40).collect::<Vec<_>>().join("\n")); } }
+fn search(scope: &Scope, planted: Option<Defect>, bound: Bound) -> Found {
+    let mut search = Search::new(scope, some_instant(), planted);
+    let outcome = search.run(bound.0);
+    search.found(outcome)
+}
+
+fn report(scope: &Scope, found: &Found, start: Instant) {
+    let seconds = (some_instant() - start).as_secs_f64();
+    let Scope { name, size, callers, also, .. } = scope;
+    let (states, transitions) = (found.states, found.transitions);
+    let bound = if found.complete { "all" } else { "bounded" };
+    say(&format!(
+        "{name}: size <= {size}, callers <= {callers}: {states} states ({bound}), {transitions} transitions, {seconds:.1} s, {also:?}",
+    ));
+}
+
+#[expect(clippy::print_stdout, reason = "what was covered is a result of the test")]
+fn say(text: &str) {
+    println!("model: {text}");
 }

@@ -118,8 +118,15 @@ impl Core {
             let index = idle.peek(from)?;
             from = index + 1;
             if idle.claim(index) {
-                self.slots.enter(index, State::Checking { doubtful: false });
-                self.start(index, Job::Check, now);
+                match self.vet(index, now, idle) {
+                    // It came home between the two looks.
+                    Vetted::Fit => return Some(index),
+                    Vetted::Unchecked => {
+                        self.slots.enter(index, State::Checking { doubtful: false });
+                        self.start(index, Job::Check, now);
+                    }
+                    Vetted::Outdated => self.start(index, Job::Close, now),
+                }
             }
         }
         None
@@ -205,6 +212,10 @@ impl Core {
 
     /// The tick: falls asleep if everything that is open lies idle and nothing is under way.
     pub(crate) fn tick(&mut self, now: Instant, idle: &impl Idle) {
+        if self.is_closing() {
+            // Nobody helps himself any more, so nobody asks for the time.
+            return;
+        }
         let counts = self.slots.counts();
         let quiet = self.waiters.waiting() == 0
             && counts.charged() == counts.live
@@ -253,8 +264,8 @@ impl Core {
     /// Makes sure that a look comes when this resource, at rest `since` then, may be due; but not in a rush, because what is
     /// lent may be overdue already.
     pub(crate) fn schedule_sweep(&mut self, index: u32, since: Instant, now: Instant) {
-        let soonest = now
-            + self.config.idle_timeout.min(self.config.max_lifetime).min(SWEEP_LONGEST * 16) / 16;
+        let window = self.config.idle_timeout.min(self.config.max_lifetime);
+        let soonest = now + (window / 16).clamp(SWEEP_SHORTEST, SWEEP_LONGEST);
         let idle_out = since.checked_add(self.config.idle_timeout);
         let due = [idle_out, self.slots.get(index).retire_at].into_iter().flatten().min();
         if let Some(due) = due {
@@ -294,6 +305,7 @@ impl Core {
     }
 }
 
-/// The longest that an overdue resource is left lying: looks are at least a sixteenth of the shortest window apart, so that a
-/// pool whose overdue resources are all lent does not look all the time, and no more than this.
+/// How far apart looks for overdue resources are at least: a sixteenth of the shortest window, so that a pool whose overdue
+/// resources are all lent does not look all the time, but within these.
+const SWEEP_SHORTEST: Duration = Duration::from_millis(1);
 const SWEEP_LONGEST: Duration = Duration::from_secs(30);

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Instant;
 
+use crate::io::Job;
 use crate::report::Counts;
 
 /// One place, in one of its lives: an id of an earlier life is recognised as such.
@@ -49,6 +50,19 @@ impl State {
     /// Whether there is a resource here that may be lent again.
     pub(crate) fn is_open(self) -> bool {
         matches!(self, Self::Live | Self::Offered | Self::Checking { .. } | Self::Resetting)
+    }
+}
+
+impl State {
+    /// What a task is to do here.
+    pub(crate) fn job(self) -> Option<Job> {
+        match self {
+            Self::Creating { .. } => Some(Job::Create),
+            Self::Checking { .. } => Some(Job::Check),
+            Self::Resetting => Some(Job::Reset),
+            Self::Closing => Some(Job::Close),
+            Self::Vacant | Self::Live | Self::Offered | Self::Stuck => None,
+        }
     }
 }
 

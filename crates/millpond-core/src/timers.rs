@@ -1,10 +1,15 @@
-//! All deadlines of the pool in one table: an indexed binary heap, so that setting, moving and clearing a timer never
-//! searches and, once warm, never allocates.
+//! All deadlines of the pool in one table, so that there is one question: what fires next?
 //!
-//! Costs O(log n); for the usual case of deadlines that come in order, setting costs O(1). A timer wheel would make clearing
-//! O(1) too, but rounds deadlines to its grain and takes several times the code.
+//! The timers of waiters are usually set in the order in which they fire, because most share one timeout. Those stand in a
+//! line, where everything costs O(1); whatever comes out of order, and all other timers, stand in an indexed binary heap,
+//! where it costs O(log n). Nothing is rounded, and once warm nothing allocates. A timer wheel would make it O(1) throughout,
+//! but rounds deadlines to its grain and takes several times the code.
+
+mod line;
 
 use std::time::Instant;
+
+use self::line::Line;
 
 /// What a timer is for. At most one timer is set for each key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,6 +31,8 @@ pub(crate) enum TimerKey {
 /// The timer table.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Timers {
+    /// Those of waiters that came in order: deadlines, and claim windows.
+    lines: [Line; 2],
     heap: Vec<Entry>,
     /// For each kind of key, by index: the place in the heap plus one, or zero while not set.
     places: [Vec<u32>; KINDS],
@@ -45,6 +52,9 @@ impl Timers {
     pub(crate) fn set(&mut self, key: TimerKey, at: Instant) {
         self.clear(key);
         self.sequence += 1;
+        if let Some((line, index)) = key.line().filter(|(line, _)| self.lines[*line].admits(at)) {
+            return self.lines[line].join(index, at, self.sequence);
+        }
         self.heap.push(Entry { at, sequence: self.sequence, key });
         self.put(self.heap.len() - 1);
         self.rise(self.heap.len() - 1);
@@ -59,6 +69,9 @@ impl Timers {
 
     /// Clears the timer of `key`, if set.
     pub(crate) fn clear(&mut self, key: TimerKey) {
+        if key.line().is_some_and(|(line, index)| self.lines[line].leave(index)) {
+            return;
+        }
         let Some(place) = self.place(key) else { return };
         self.set_place(key, 0);
         self.heap.swap_remove(place);
@@ -71,26 +84,39 @@ impl Timers {
 
     /// Clears and returns a timer that is due at `now`, the earliest first.
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<TimerKey> {
-        let first = self.heap.first().filter(|first| first.at <= now)?;
-        let key = first.key;
+        let key = self.first().filter(|first| first.at <= now)?.key;
         self.clear(key);
         Some(key)
     }
 
     /// When the timer of `key` fires.
     pub(crate) fn get(&self, key: TimerKey) -> Option<Instant> {
-        self.place(key).map(|place| self.heap[place].at)
+        let in_line =
+            key.line().and_then(|(line, index)| self.lines[line].get(index)).map(|(at, _)| at);
+        in_line.or_else(|| self.place(key).map(|place| self.heap[place].at))
     }
 
     /// When the earliest timer fires.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.heap.first().map(|first| first.at)
+        self.first().map(|first| first.at)
     }
 
     /// The keys of all timers that are set, in no order.
     #[cfg(test)]
     pub(crate) fn keys(&self) -> impl Iterator<Item = TimerKey> + '_ {
-        self.heap.iter().map(|entry| entry.key)
+        let in_line = LINES.iter().zip(&self.lines).flat_map(|(key, line)| line.indices().map(key));
+        in_line.chain(self.heap.iter().map(|entry| entry.key))
+    }
+
+    fn first(&self) -> Option<Entry> {
+        let mut first = self.heap.first().copied();
+        for (line, key) in self.lines.iter().zip(LINES) {
+            if let Some((at, sequence, index)) = line.first() {
+                let head = Entry { at, sequence, key: key(index) };
+                first = Some(first.filter(|first| first.is_before(&head)).unwrap_or(head));
+            }
+        }
+        first
     }
 
     fn rise(&mut self, mut place: usize) {
@@ -158,6 +184,15 @@ impl Entry {
 }
 
 impl TimerKey {
+    /// Which of the `lines` it may join, and as which index.
+    fn line(self) -> Option<(usize, u32)> {
+        match self {
+            Self::Deadline(index) => Some((0, index)),
+            Self::Offer(index) => Some((1, index)),
+            Self::Job(_) | Self::Backoff | Self::Tick | Self::Sweep => None,
+        }
+    }
+
     /// Which of the `places`, and where in it.
     fn address(self) -> (usize, usize) {
         match self {
@@ -171,4 +206,6 @@ impl TimerKey {
     }
 }
 
+/// What is in each of the `lines`.
+const LINES: [fn(u32) -> TimerKey; 2] = [TimerKey::Deadline, TimerKey::Offer];
 const KINDS: usize = 4;

@@ -71,7 +71,7 @@ impl<M: Manager> Builder<M> {
     }
 
     /// The greatest number of creations at a time, at least 1. Default: a quarter of `max_size`, from 1 to 8, so that a restart
-    /// is no connection storm.
+    /// is no connection storm. Does not follow a later `resize`.
     pub fn max_creating(mut self, max_creating: usize) -> Self {
         self.max_creating = Some(max_creating);
         self
@@ -226,7 +226,10 @@ impl<M: Manager> Builder<M> {
                 other_value: format!("{:?}", times.backoff_cap),
             });
         }
-        let shortest = times.check_after_idle.min(times.idle_timeout).min(times.max_lifetime);
+        // Where every idle resource is checked, nobody asks how long it lay idle.
+        let windows = [times.check_after_idle, times.idle_timeout, times.max_lifetime];
+        let shortest =
+            windows.into_iter().filter(|window| !window.is_zero()).min().unwrap_or(LONGEST_TICK);
         let tick = (shortest / 4).clamp(SHORTEST_TICK, LONGEST_TICK);
         Ok(Config {
             max_size,
@@ -273,8 +276,8 @@ pub enum BuildError {
         /// The most it may be.
         most: usize,
     },
-    /// A time in which nothing can happen.
-    #[error("{setting} is zero, so nothing could ever succeed in time")]
+    /// A time that must not be zero: nothing could happen in it, or nothing would keep an attempt from the next.
+    #[error("{setting} is zero, but must be longer")]
     #[non_exhaustive]
     Zero {
         /// Which setting.
@@ -308,11 +311,11 @@ fn within(
 }
 
 /// How many slots share a word: few enough that each core can have a word of its own, if there are slots enough for that to
-/// pay (eight to a word), and never more than a word holds.
+/// pay, and never more than a word holds.
 fn shelf_width(max_size: u32) -> u32 {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let shelves = u32::try_from(cores).unwrap_or(u32::MAX).min(max_size / 8).max(1);
-    max_size.div_ceil(shelves).clamp(1, WIDEST)
+    let shelves = u32::try_from(cores).unwrap_or(u32::MAX).min(max_size / NARROWEST).max(1);
+    max_size.div_ceil(shelves).clamp(NARROWEST, WIDEST)
 }
 
 /// Jitter need not be the same in each process; hash keys are the randomness that `std` gives.
@@ -321,6 +324,8 @@ fn seed() -> u64 {
     RandomState::new().hash_one(0)
 }
 
+/// Fewer slots to a word would cost more looks than they save collisions, above all in a pool that was small once.
+const NARROWEST: u32 = 8;
 /// Slots are found by a fixed map; a million is beyond what one would want to pool.
 pub(crate) const GREATEST_SIZE: usize = 1 << 20;
 /// The tick is no finer than timers usually are.

@@ -1,12 +1,15 @@
 //! The end of a pool: no new callers, what is out comes home, and a report.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use event_listener::listener;
-use futures::future::{Either, select};
+use futures::future::select;
 use millpond_core::Input;
 
+use crate::common::contained;
 use crate::desk::Hub;
 use crate::holders::Holder;
 use crate::manager::Manager;
@@ -47,54 +50,85 @@ pub(crate) async fn close<M: Manager>(hub: Arc<Hub<M>>, patience: Duration) -> C
     drop(hub.tell(Input::Close));
     // Without a runtime nothing can be closed now; the next caller on one will find it done.
     let _ = hub.ensure_driver();
-    let deadline = hub.runtime.now().checked_add(patience);
-    let (over, patience_over) = futures::channel::oneshot::channel::<()>();
+    let deadline = hub.now().checked_add(patience);
+    let (mut over, patience_over) = futures::channel::oneshot::channel::<()>();
     let sleeper = Arc::clone(&hub);
     let timer = Box::pin(async move {
-        let mut over = over;
-        if let Some(deadline) = deadline {
-            let sleep = sleeper.runtime.sleep_until(deadline);
-            drop(sleeper);
-            // Ends early once nobody waits for it any more.
-            select(sleep, over.cancellation()).await;
-        } else {
-            over.cancellation().await;
-        }
+        let Some(deadline) = deadline else { return over.cancellation().await };
+        let sleep = sleeper.runtime.sleep_until(deadline);
+        drop(sleeper);
+        // Ends early once nobody waits for it any more; in either case drops its end.
+        select(sleep, over.cancellation()).await;
     });
-    if hub.runtime.spawn(timer).is_ok() {
-        // The timer drops its end when the time is over.
-        let drained = std::pin::pin!(drained(Arc::clone(&hub)));
-        match select(drained, patience_over).await {
-            Either::Left(_) | Either::Right(_) => {}
-        }
+    if matches!(contained(|| hub.runtime.spawn(timer)), Ok(Ok(()))) {
+        select(Watch::new(Arc::clone(&hub), Event::Drained), patience_over).await;
     }
     let mut visit = hub.visit();
     let now = visit.now;
-    let desk = visit.desk();
-    let status = hub.status(&desk.core, now);
+    let still_held = visit.holders();
+    let core = &visit.desk().core;
+    let status = hub.status(core, now);
     CloseReport {
-        drained: desk.core.is_drained(),
-        still_held: hub.holders(now, desk),
+        drained: core.is_drained(),
+        still_held,
         still_closing: status.size - status.leased,
     }
 }
 
-/// Ends when closing begins.
-pub(crate) async fn closing<M: Manager>(hub: Arc<Hub<M>>) {
-    until(&hub, |hub| hub.read(|desk| desk.core.is_closing())).await;
+/// What can be waited for at the end of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// No new callers from now on.
+    Closing,
+    /// The last resource is gone.
+    Drained,
 }
 
-/// Ends when the last resource of a closing pool is gone.
-pub(crate) async fn drained<M: Manager>(hub: Arc<Hub<M>>) {
-    until(&hub, |hub| hub.read(|desk| desk.core.is_drained())).await;
+/// Waits for an [`Event`]. While a pool drains it also sees to it that somebody drives it.
+pub(crate) struct Watch<M: Manager> {
+    hub: Arc<Hub<M>>,
+    event: Event,
+    /// Its place among those the desk will wake.
+    key: Option<u64>,
 }
 
-async fn until<M: Manager>(hub: &Hub<M>, reached: impl Fn(&Hub<M>) -> bool) {
-    loop {
-        listener!(hub.changed => listener);
-        if reached(hub) {
-            return;
+impl<M: Manager> Watch<M> {
+    pub(crate) fn new(hub: Arc<Hub<M>>, event: Event) -> Self {
+        Self { hub, event, key: None }
+    }
+}
+
+impl<M: Manager> Future for Watch<M> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let waker = cx.waker().clone();
+        let mut visit = this.hub.visit();
+        let core = &visit.desk().core;
+        let reached = match this.event {
+            Event::Closing => core.is_closing(),
+            Event::Drained => core.is_drained(),
+        };
+        let draining = core.is_closing();
+        if reached {
+            return Poll::Ready(());
         }
-        listener.await;
+        visit.watch(&mut this.key, waker);
+        let needs_driver = draining && visit.needs_driver();
+        drop(visit);
+        if needs_driver {
+            // Without a runtime here, it is for the next who has one.
+            let _ = this.hub.ensure_driver();
+        }
+        Poll::Pending
+    }
+}
+
+impl<M: Manager> Drop for Watch<M> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            self.hub.visit().unwatch(key);
+        }
     }
 }

@@ -7,21 +7,20 @@
 mod visit;
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use event_listener::Event;
-use futures::future::AbortHandle;
-use millpond_core::{Core, GiveBack, Input, Outcome, SlotId};
-use std::task::Waker;
-
 pub(crate) use self::visit::{Answer, Visit};
-use crate::common::{Common, PoolClaim, PoolShelves, dispose};
-use crate::driver::{self, Command, Driver};
+use crate::common::{Common, PoolClaim, PoolShelves, contained, dispose};
+use crate::driver::{self, Driver, Order};
 use crate::error::CreateFailure;
 use crate::holders::Label;
 use crate::manager::Manager;
 use crate::runtime::Runtime;
-use crate::sync::{Arc, Mailbox, Mutex, Weak, lock};
+use crate::sync::{Arc, Mutex, Weak, lock};
+use futures::future::AbortHandle;
+use millpond_core::{Core, GiveBack, Input, Outcome, SlotId, WaiterId};
 
 /// What all handles of a pool, its driver and its tasks share.
 pub(crate) struct Hub<M: Manager> {
@@ -29,9 +28,6 @@ pub(crate) struct Hub<M: Manager> {
     pub(crate) shelves: PoolShelves<M>,
     pub(crate) runtime: Box<dyn Runtime>,
     pub(crate) get_timeout: Option<Duration>,
-    pub(crate) mailbox: Mailbox<Command<M::Resource>>,
-    /// Notified when closing begins, and when the last resource is gone.
-    pub(crate) changed: Event,
     desk: Mutex<Desk<M>>,
     pub(crate) me: Weak<Self>,
 }
@@ -47,21 +43,30 @@ pub(crate) struct Desk<M: Manager> {
     aborts: Vec<Option<(SlotId, AbortHandle)>>,
     /// Who labelled a lease, by slot; void once the slot's lease sequence has moved on.
     labels: Vec<Option<Label>>,
+    /// Why the last creation failed, whether or not another has succeeded since.
     pub(crate) last_create_failure: Option<CreateFailure<M::Error>>,
+    /// Jobs for the driver. At most one for each slot's life, and one for each job given up before it began.
+    orders: VecDeque<Order<M::Resource>>,
+    /// Who waits for the pool to close or to drain, by key.
+    watchers: BTreeMap<u64, Option<Waker>>,
     driver: DriverState,
 }
 
 /// What the desk knows of the driver.
 #[derive(Debug, Default)]
 struct DriverState {
-    /// Which driver is the valid one. *Transitions:* grows with each that is spawned.
-    generation: u64,
-    /// Whether the valid one was spawned and has not been dropped.
-    alive: bool,
-    /// The deadline it sleeps for.
+    /// How many were ever spawned; each has its number.
+    spawned: u64,
+    /// The one in charge. *Transitions:* set when it first looks at the desk, cleared when it is dropped.
+    valid: Option<u64>,
+    /// The one that was spawned, when, and has not looked at the desk yet.
+    coming: Option<(u64, Instant)>,
+    /// The deadline that the one in charge sleeps for.
     armed: Option<Instant>,
-    /// Since when a message has waited for it.
+    /// Since when there is something that it should look at.
     nudged: Option<Instant>,
+    /// Wakes it.
+    waker: Option<Waker>,
 }
 
 /// The driver's next turn.
@@ -91,6 +96,8 @@ impl<M: Manager> Hub<M> {
             aborts: Vec::new(),
             labels: Vec::new(),
             last_create_failure: None,
+            orders: VecDeque::new(),
+            watchers: BTreeMap::new(),
             driver: DriverState::default(),
         };
         Arc::new_cyclic(|me| Self {
@@ -98,17 +105,44 @@ impl<M: Manager> Hub<M> {
             shelves: PoolShelves::<M>::new(width),
             runtime,
             get_timeout,
-            mailbox: Mailbox::new(),
-            changed: Event::new(),
             desk: Mutex::new(desk),
             me: Weak::clone(me),
         })
     }
 
     /// Comes to the desk, having looked at the clock.
+    #[inline]
     pub(crate) fn visit(&self) -> Visit<'_, M> {
-        let now = self.runtime.now();
-        Visit::new(self, lock(&self.desk), now)
+        let now = self.now();
+        Visit::new(self, lock(&self.desk), now, None)
+    }
+
+    /// The same for a caller that may be queued, with its waker.
+    #[inline]
+    pub(crate) fn visit_to_wait(&self, waker: Waker) -> Visit<'_, M> {
+        let now = self.now();
+        Visit::new(self, lock(&self.desk), now, Some(waker))
+    }
+
+    /// The same for a caller that is queued. If the pool has woken it, the time of whoever did so will do: under pressure each
+    /// hand-over passes here, and looking at the clock is a good part of it.
+    #[inline]
+    pub(crate) fn visit_again(&self, id: WaiterId, waker: Waker) -> Visit<'_, M> {
+        let desk = lock(&self.desk);
+        match desk.core.latest() {
+            Some(now) if desk.is_woken(id) => Visit::new(self, desk, now, Some(waker)),
+            _ => {
+                drop(desk);
+                self.visit_to_wait(waker)
+            }
+        }
+    }
+
+    /// The time. A clock that panics, as tokio's does in a thread that is about to end, stands still.
+    #[inline]
+    pub(crate) fn now(&self) -> Instant {
+        contained(|| self.runtime.now())
+            .unwrap_or_else(|_| self.common.to_instant(self.common.tick()))
     }
 
     /// One step, alone.
@@ -141,7 +175,7 @@ impl<M: Manager> Hub<M> {
 
     /// A task's job ended, with the resource if there is one.
     pub(crate) fn ended(&self, id: SlotId, outcome: Outcome, resource: Option<M::Resource>) {
-        let mut visit = self.visit();
+        let mut visit = self.visit_to_end(id);
         if let Some(resource) = resource {
             visit.bring(id, outcome, resource);
         }
@@ -150,27 +184,46 @@ impl<M: Manager> Hub<M> {
 
     /// A creation failed, for this reason.
     pub(crate) fn create_failed(&self, id: SlotId, failure: CreateFailure<M::Error>) {
-        let mut visit = self.visit();
+        let mut visit = self.visit_to_end(id);
         let transient = failure.transient;
-        visit.note_create_failure(failure);
+        visit.note_create_failure(id, failure);
         visit.step(Input::Ended(id, Outcome::CreateFailed { transient }));
     }
 
-    /// Makes sure that somebody drives the pool: spawns a driver if there is none, or if the last one seems no longer to be
-    /// polled.
+    fn visit_to_end(&self, id: SlotId) -> Visit<'_, M> {
+        let mut visit = self.visit();
+        visit.forget_abort(id);
+        // A job that ends past its deadline is given up before it can be brought home.
+        visit.step(Input::Tick);
+        visit
+    }
+
+    /// Makes sure that somebody drives the pool: spawns a driver if there is none, or if the one in charge seems no longer to
+    /// be polled.
+    ///
+    /// # Errors
+    ///
+    /// There is none, and no runtime here to spawn one on.
     pub(crate) fn ensure_driver(&self) -> Result<(), NoRuntime> {
-        let now = self.runtime.now();
-        let generation = {
+        let now = self.now();
+        let number = {
             let mut desk = lock(&self.desk);
             if !desk.needs_driver(now) {
                 return Ok(());
             }
-            let generation = desk.driver.generation + 1;
-            desk.driver = DriverState { generation, alive: true, armed: None, nudged: Some(now) };
-            generation
+            desk.driver.spawned += 1;
+            let number = desk.driver.spawned;
+            desk.driver.coming = Some((number, now));
+            number
         };
         let me = self.me.upgrade().ok_or(NoRuntime)?;
-        self.runtime.spawn(Box::pin(Driver::new(me, generation).run())).map_err(|_task| NoRuntime)
+        let driver = Box::pin(Driver::new(me, number).run());
+        match contained(|| self.runtime.spawn(driver)) {
+            Ok(Ok(())) => Ok(()),
+            // It was dropped and has said so. The one in charge, if there is one, may be late and no worse.
+            _ if self.read(|desk| desk.driver.valid.is_some()) => Ok(()),
+            _ => Err(NoRuntime),
+        }
     }
 
     /// Does what a driver would, as far as it can be done on this thread and at once.
@@ -180,40 +233,70 @@ impl<M: Manager> Hub<M> {
         }
     }
 
-    /// The driver looks at the desk. `first`: it has only now begun.
-    pub(crate) fn drive(&self, generation: u64, first: bool) -> Turn {
-        let mut visit = self.visit();
-        if visit.desk().driver.generation != generation {
+    /// A driver looks at the desk. `first`: it has only now begun.
+    pub(crate) fn drive(&self, number: u64, first: bool) -> Turn {
+        let mut visit = self.visit().by_driver();
+        let driver = &mut visit.desk().driver;
+        if first && driver.coming.is_some_and(|(coming, _)| coming == number) {
+            driver.coming = None;
+            driver.valid = Some(number);
+            visit.step(Input::DriverUp);
+        } else if driver.valid == Some(number) {
+            visit.step(Input::Tick);
+        } else {
             return Turn::Stop;
         }
-        visit.step(if first { Input::DriverUp } else { Input::Tick });
         let desk = visit.desk();
         desk.driver.nudged = None;
         desk.driver.armed = desk.core.next_timeout();
         if desk.core.is_drained() { Turn::Stop } else { Turn::SleepUntil(desk.driver.armed) }
     }
 
-    /// A driver is dropped, whether or not it ever began.
-    pub(crate) fn driver_gone(&self, generation: u64) {
-        let mut visit = self.visit();
-        let desk = visit.desk();
-        if desk.driver.generation == generation {
-            desk.driver = DriverState { generation, ..DriverState::default() };
-            if desk.core.has_driver() {
-                visit.step(Input::DriverLost);
-            } else {
-                // It was spawned and dropped before it began; whoever counted on it has to see to another.
-                visit.wake_all();
-            }
+    /// Takes the first order that is `wanted`.
+    pub(crate) fn take_order(
+        &self,
+        wanted: impl Fn(&Order<M::Resource>) -> bool,
+    ) -> Option<Order<M::Resource>> {
+        let orders = &mut lock(&self.desk).orders;
+        let place = orders.iter().position(wanted)?;
+        orders.remove(place)
+    }
+
+    /// Waits until there is something for a driver to look at.
+    pub(crate) fn poll_nudged(&self, number: u64, cx: &Context<'_>) -> Poll<()> {
+        let waker = cx.waker().clone();
+        let mut desk = lock(&self.desk);
+        if desk.driver.valid != Some(number) || desk.driver.nudged.is_some() {
+            return Poll::Ready(());
         }
+        let old = desk.driver.waker.replace(waker);
+        drop(desk);
+        let _ = contained(|| drop(old));
+        Poll::Pending
+    }
+
+    /// A driver is dropped, whether or not it ever began.
+    pub(crate) fn driver_gone(&self, number: u64) {
+        let mut visit = self.visit();
+        let driver = &mut visit.desk().driver;
+        if driver.valid == Some(number) {
+            driver.valid = None;
+            visit.step(Input::DriverLost);
+        } else if driver.coming.is_some_and(|(coming, _)| coming == number) {
+            driver.coming = None;
+        } else {
+            return;
+        }
+        // Whoever counted on it has to see to another.
+        visit.wake_all();
     }
 }
 
 impl<M: Manager> Drop for Hub<M> {
     fn drop(&mut self) {
         // No handle, no driver and no task is left: nobody can close these properly, and nobody will ask for them.
-        while let Some(command) = self.mailbox.try_receive() {
-            dispose(command.into_resource());
+        while let Some(order) = self.take_order(|_| true) {
+            dispose(order.work.into_resource());
         }
         for index in 0..self.shelves.slots() {
             if let Some(mut claim) = self.shelves.claim(index) {
@@ -243,14 +326,33 @@ impl<M: Manager> Desk<M> {
             .map(|label| &label.text)
     }
 
+    /// Whether a queued caller has been woken.
+    pub(crate) fn is_woken(&self, id: WaiterId) -> bool {
+        self.wakers.get(id.index() as usize).is_none_or(Option::is_none)
+    }
+
     /// Whether nobody drives the pool, as far as can be told: no driver, or one that has not come for a deadline or a message
     /// in all of [`PATIENCE`].
     pub(crate) fn needs_driver(&self, now: Instant) -> bool {
         let overdue =
             |at: Option<Instant>| at.is_some_and(|at| now.saturating_duration_since(at) > PATIENCE);
         let driver = &self.driver;
-        !self.core.is_drained()
-            && (!driver.alive || overdue(driver.armed) || overdue(driver.nudged))
+        let needed = match driver.coming {
+            Some((_, since)) => overdue(Some(since)),
+            None => driver.valid.is_none() || overdue(driver.armed) || overdue(driver.nudged),
+        };
+        needed && !self.core.is_drained()
+    }
+
+    /// Registers a waker, or replaces one, of somebody who watches the pool; returns what it replaced, to be dropped later.
+    pub(crate) fn watch(&mut self, key: &mut Option<u64>, waker: Waker) -> Option<Waker> {
+        let next = self.watchers.last_key_value().map_or(0, |(last, _)| last + 1);
+        self.watchers.insert(*key.get_or_insert(next), Some(waker)).flatten()
+    }
+
+    /// Forgets a watcher.
+    pub(crate) fn unwatch(&mut self, key: u64) -> Option<Waker> {
+        self.watchers.remove(&key).flatten()
     }
 }
 

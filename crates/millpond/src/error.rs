@@ -58,7 +58,10 @@ impl<E> GetError<E> {
     pub fn is_overload(&self) -> bool {
         match self {
             Self::TooManyWaiters { .. } => true,
-            Self::Timeout(snapshot) => snapshot.longest_phase() == Some(Phase::Exhausted),
+            Self::Timeout(snapshot) => match snapshot.longest_phase() {
+                Some(phase) => phase == Phase::Exhausted,
+                None => snapshot.leased >= snapshot.max,
+            },
             _ => false,
         }
     }
@@ -97,7 +100,7 @@ impl<E> fmt::Display for GetError<E> {
             Self::Closed(_) => write!(f, "{snapshot}: the pool is closed"),
             Self::NoRuntime(_) => write!(
                 f,
-                "{snapshot}: nothing is idle, and there is no async runtime here to wait on"
+                "{snapshot}: nobody drives the pool, and there is no async runtime here to wait on"
             ),
         }
     }
@@ -223,7 +226,7 @@ pub struct Snapshot {
     pub closing: usize,
     /// Callers in the queue.
     pub waiting: usize,
-    /// How many of them stood before this one when it was refused.
+    /// How many of them stood before this one when it was refused; more than a thousand are not counted.
     pub ahead: usize,
     /// How long this caller waited.
     pub waited: Duration,

@@ -12,7 +12,7 @@ use millpond_core::{GiveBack, Input, Refusal, WaiterId, Why};
 
 use crate::common::PoolClaim;
 use crate::desk::{Answer, Hub, Visit};
-use crate::error::{Cause, GetError, TryGetError};
+use crate::error::{Cause, CreateFault, GetError, TryGetError};
 use crate::holders::Label;
 use crate::manager::Manager;
 use crate::pool::Pool;
@@ -174,26 +174,28 @@ impl Ask {
         stale: Option<PoolClaim<M>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<PoolClaim<M>, GetError<M::Error>>> {
-        let waker = cx.waker().clone();
-        let mut visit = hub.visit();
         if let Some(claim) = stale {
-            let index = claim.index();
-            visit.desk().hold(claim);
-            visit.step(Input::GiveBack(index, GiveBack::Unused));
+            hub.give_back(claim, GiveBack::Unused);
         }
-        let mut visit = visit.with_waker(waker);
+        let waker = cx.waker().clone();
+        let mut visit = match self.state {
+            State::New => hub.visit_to_wait(waker),
+            State::Queued(id) => hub.visit_again(id, waker),
+            State::Done => panic!("`Get` was polled after it had completed"),
+        };
         let mut answer = match self.state {
             State::New => {
                 let deadline = self.deadline(hub, visit.now);
                 visit.step(Input::Wait { deadline })
             }
             State::Queued(id) => visit.step(Input::Claim(id)),
-            State::Done => panic!("`Get` was polled after it had completed"),
+            State::Done => Answer::None,
         };
         if let Answer::Queued(id) = answer {
             self.state = State::Queued(id);
             // A resource may have come home between the look at the bits and the flag that stops it.
-            answer = if visit.is_woken(id) { visit.step(Input::Claim(id)) } else { Answer::None };
+            answer =
+                if visit.desk().is_woken(id) { visit.step(Input::Claim(id)) } else { Answer::None };
         }
         if let Some(result) = self.settle(hub, &mut visit, answer) {
             return Poll::Ready(result);
@@ -265,8 +267,8 @@ impl Ask {
                 {
                     Some(Cause::Error(error)) => GetError::Create(error, snapshot),
                     Some(Cause::Fault(fault)) => GetError::CreateFault(fault, snapshot),
-                    // Creating works again since: whoever asks next may have what it makes.
-                    None => GetError::Timeout(snapshot),
+                    // Never so: a failure is noted before anybody is refused for it.
+                    None => GetError::CreateFault(Arc::new(CreateFault::Stopped), snapshot),
                 }
             }
             _ => {
@@ -334,20 +336,26 @@ fn try_get_at_desk<M: Manager>(
     if let Some(claim) = stale {
         hub.give_back(claim, GiveBack::Unused);
     }
+    let (result, needs_driver) = try_once(hub, caller);
+    // Without a runtime, a check may still be possible here; a creation waits for the next caller that has one.
+    if needs_driver && hub.ensure_driver().is_err() && result.is_err() {
+        hub.check_here();
+        return try_once(hub, caller).0;
+    }
+    result
+}
+
+fn try_once<M: Manager>(
+    hub: &Arc<Hub<M>>,
+    caller: &'static Location<'static>,
+) -> (Result<PoolClaim<M>, TryGetError>, bool) {
     let mut visit = hub.visit();
-    let answer = visit.step(Input::Try);
-    let result = match answer {
+    let result = match visit.step(Input::Try) {
         Answer::Lent(claim) => Ok(lend(hub, &mut visit, claim, caller, None)),
         Answer::Refused(refusal) => Err(TryGetError::new(refusal.why)),
         Answer::None | Answer::Queued(_) | Answer::Proceed => Err(TryGetError::Exhausted),
     };
-    let needs_driver = visit.needs_driver();
-    drop(visit);
-    if needs_driver {
-        // Without a runtime the creation or check waits for the next caller that has one.
-        let _ = hub.ensure_driver();
-    }
-    result
+    (result, visit.needs_driver())
 }
 
 /// Hands over what the desk lent.

@@ -178,7 +178,7 @@ impl Metrics {
         self.origin + Duration::from_nanos(self.created)
     }
 
-    /// When it was last given back; when it was opened, if never.
+    /// When it last came to rest: when it was given back or passed a check, or when it was opened.
     #[must_use]
     pub fn last_used(&self) -> Instant {
         self.origin + Duration::from_nanos(self.last_used)

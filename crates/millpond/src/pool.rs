@@ -8,7 +8,7 @@ use std::time::Duration;
 use millpond_core::Input;
 
 use crate::builder::Builder;
-use crate::close::{self, CloseReport};
+use crate::close::{self, CloseReport, Event, Watch};
 use crate::desk::Hub;
 use crate::error::{GetError, TryGetError};
 use crate::get::{self, Get};
@@ -209,6 +209,11 @@ impl<M: Manager> Pool<M> {
     /// # Cancel safety
     ///
     /// If the future is dropped after its first poll, the pool stays closed and drains by itself.
+    ///
+    /// # Without a runtime
+    ///
+    /// Waiting needs a timer. Where there is no runtime to start one on, the report comes at once; [`drained`](Self::drained)
+    /// waits anywhere.
     pub fn close(&self, patience: Duration) -> impl Future<Output = CloseReport> + Send + use<M> {
         close::close(Arc::clone(self.hub()), patience)
     }
@@ -219,7 +224,7 @@ impl<M: Manager> Pool<M> {
     ///
     /// May be dropped and called again at any time.
     pub fn closing(&self) -> impl Future<Output = ()> + Send + use<M> {
-        close::closing(Arc::clone(self.hub()))
+        Watch::new(Arc::clone(self.hub()), Event::Closing)
     }
 
     /// Waits until the pool is closed and its last resource is gone.
@@ -228,7 +233,7 @@ impl<M: Manager> Pool<M> {
     ///
     /// May be dropped and called again at any time.
     pub fn drained(&self) -> impl Future<Output = ()> + Send + use<M> {
-        close::drained(Arc::clone(self.hub()))
+        Watch::new(Arc::clone(self.hub()), Event::Drained)
     }
 
     fn tell_and_drive(&self, input: Input) {

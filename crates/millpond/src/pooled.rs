@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use millpond_core::GiveBack;
 
@@ -22,13 +24,13 @@ pub struct Pooled<M: Manager> {
     /// Whether a use counts as incomplete until it is called complete.
     strict: bool,
     /// Whether the last use was called complete.
-    finished: bool,
+    finished: AtomicBool,
 }
 
 impl<M: Manager> Pooled<M> {
     #[inline]
     pub(crate) fn new(claim: PoolClaim<M>, strict: bool) -> Self {
-        Self { claim: Some(claim), in_flight: 0, strict, finished: false }
+        Self { claim: Some(claim), in_flight: 0, strict, finished: AtomicBool::new(false) }
     }
 
     /// Uses the resource in a way that shows the pool whether the use was completed.
@@ -57,13 +59,13 @@ impl<M: Manager> Pooled<M> {
         this.in_flight += 1;
         let result = body(this).await;
         this.in_flight -= 1;
-        this.finished = true;
+        this.finished.store(true, Relaxed);
         result
     }
 
     /// Gives the resource back, saying that its use is complete. The same as dropping the guard, except in strict mode.
-    pub fn finish(mut this: Self) {
-        this.finished = true;
+    pub fn finish(this: Self) {
+        this.finished.store(true, Relaxed);
     }
 
     /// Gives the resource back as broken: the pool closes it.
@@ -93,7 +95,7 @@ impl<M: Manager> Pooled<M> {
     fn returned(&self) -> Returned {
         if std::thread::panicking() {
             Returned::Panicked
-        } else if self.in_flight > 0 || (self.strict && !self.finished) {
+        } else if self.in_flight > 0 || (self.strict && !self.finished.load(Relaxed)) {
             Returned::Cancelled
         } else {
             Returned::Finished
@@ -106,6 +108,10 @@ impl<M: Manager> Deref for Pooled<M> {
 
     #[inline]
     fn deref(&self) -> &M::Resource {
+        // A use that nobody has called complete yet; many resources are used by `&self`.
+        if self.strict {
+            self.finished.store(false, Relaxed);
+        }
         self.claim.as_ref().and_then(|claim| claim.resource()).expect(LENT)
     }
 }
@@ -113,8 +119,9 @@ impl<M: Manager> Deref for Pooled<M> {
 impl<M: Manager> DerefMut for Pooled<M> {
     #[inline]
     fn deref_mut(&mut self) -> &mut M::Resource {
-        // A use that nobody has called complete yet.
-        self.finished = false;
+        if self.strict {
+            self.finished.store(false, Relaxed);
+        }
         self.claim.as_mut().and_then(|claim| claim.resource_mut().as_mut()).expect(LENT)
     }
 }

@@ -72,18 +72,20 @@ impl<M: Manager> Hub<M> {
         failure: Option<&CreateFailure<M::Error>>,
         now: Instant,
     ) -> Snapshot {
-        let status = self.status(core, now);
+        let failure = failure.filter(|_| core.is_create_failing());
+        let counts = core.counts();
+        let idle = self.shelves.count().min(counts.live);
         Snapshot {
             pool: self.common.name.clone(),
-            max: status.max,
-            leased: status.leased,
-            idle: status.idle,
-            creating: status.creating,
-            checking: status.checking,
-            resetting: status.resetting,
-            closing: status.closing,
-            waiting: status.waiting,
-            ahead: status.waiting,
+            max: counts.max as usize,
+            leased: (counts.live + counts.offered - idle) as usize,
+            idle: idle as usize,
+            creating: counts.creating as usize,
+            checking: counts.checking as usize,
+            resetting: counts.resetting as usize,
+            closing: counts.closing as usize,
+            waiting: counts.waiting as usize,
+            ahead: counts.waiting as usize,
             waited: Duration::ZERO,
             phases: Vec::new(),
             last_create_error: failure.map(|failure| match &failure.cause {

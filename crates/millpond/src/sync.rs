@@ -3,13 +3,13 @@
 //! *Invariant:* what the pool's correctness rests on is imported from here. Reference counts come from `std` in both builds:
 //! the checker knows no weak ones.
 
-pub(crate) use std::sync::{Arc, OnceLock, Weak};
+pub(crate) use std::sync::{Arc, Weak};
 
 #[cfg(not(millpond_loom))]
-pub(crate) use self::real::{AtomicU64, Mailbox, Mutex, MutexGuard, Ordering, UnsafeCell};
+pub(crate) use self::real::{AtomicU64, Mutex, MutexGuard, OnceLock, Ordering, UnsafeCell};
 
 #[cfg(millpond_loom)]
-pub(crate) use self::modelled::{AtomicU64, Mailbox, Mutex, MutexGuard, Ordering, UnsafeCell};
+pub(crate) use self::modelled::{AtomicU64, Mutex, MutexGuard, OnceLock, Ordering, UnsafeCell};
 
 /// Locks, whether or not a holder panicked: no user code runs under the lock, so its state is whole.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -20,7 +20,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod real {
     use std::cell;
     pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
-    pub(crate) use std::sync::{Mutex, MutexGuard};
+    pub(crate) use std::sync::{Mutex, MutexGuard, OnceLock};
 
     /// `std`'s cell behind the checker's interface.
     #[derive(Debug)]
@@ -41,87 +41,38 @@ mod real {
             f(self.0.get())
         }
     }
-
-    /// Messages to the driver: unbounded, because each slot has at most one under way; received by whoever drives now.
-    #[derive(Debug)]
-    pub(crate) struct Mailbox<T> {
-        sender: async_channel::Sender<T>,
-        receiver: async_channel::Receiver<T>,
-    }
-
-    impl<T> Mailbox<T> {
-        pub(crate) fn new() -> Self {
-            let (sender, receiver) = async_channel::unbounded();
-            Self { sender, receiver }
-        }
-
-        pub(crate) fn send(&self, message: T) {
-            // Neither full (unbounded) nor closed (the receiver lives as long as the sender).
-            let _ = self.sender.try_send(message);
-        }
-
-        pub(crate) fn try_receive(&self) -> Option<T> {
-            self.receiver.try_recv().ok()
-        }
-
-        pub(crate) async fn receive(&self) -> T {
-            match self.receiver.recv().await {
-                Ok(message) => message,
-                // Closed is as good as for ever empty.
-                Err(_) => std::future::pending().await,
-            }
-        }
-    }
 }
 
 #[cfg(millpond_loom)]
 mod modelled {
-    use std::collections::VecDeque;
-    use std::future::poll_fn;
-    use std::task::{Poll, Waker};
+    use std::sync;
 
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
     pub(crate) use loom::sync::{Mutex, MutexGuard};
 
-    use super::lock;
-
-    /// The mailbox in terms the checker sees.
+    /// `std`'s cell in terms the checker sees. Set by one thread at a time, under a lock of its own.
     #[derive(Debug)]
-    pub(crate) struct Mailbox<T>(Mutex<(VecDeque<T>, Option<Waker>)>);
+    pub(crate) struct OnceLock<T> {
+        is_set: AtomicU64,
+        value: sync::OnceLock<T>,
+    }
 
-    impl<T> Mailbox<T> {
+    impl<T> OnceLock<T> {
         pub(crate) fn new() -> Self {
-            Self(Mutex::new((VecDeque::new(), None)))
+            Self { is_set: AtomicU64::new(0), value: sync::OnceLock::new() }
         }
 
-        pub(crate) fn send(&self, message: T) {
-            let waker = {
-                let mut inner = lock(&self.0);
-                inner.0.push_back(message);
-                inner.1.take()
-            };
-            if let Some(waker) = waker {
-                waker.wake();
+        pub(crate) fn get_or_init(&self, f: impl FnOnce() -> T) -> &T {
+            if self.value.get().is_none() {
+                assert!(self.value.set(f()).is_ok(), "only one thread at a time sets it");
+                self.is_set.store(1, Ordering::Release);
             }
+            self.get().expect("it is set")
         }
 
-        pub(crate) fn try_receive(&self) -> Option<T> {
-            lock(&self.0).0.pop_front()
-        }
-
-        pub(crate) async fn receive(&self) -> T {
-            poll_fn(|cx| {
-                let mut inner = lock(&self.0);
-                match inner.0.pop_front() {
-                    Some(message) => Poll::Ready(message),
-                    None => {
-                        inner.1 = Some(cx.waker().clone());
-                        Poll::Pending
-                    }
-                }
-            })
-            .await
+        pub(crate) fn get(&self) -> Option<&T> {
+            self.value.get().filter(|_| self.is_set.load(Ordering::Acquire) == 1)
         }
     }
 }

@@ -21,27 +21,8 @@ pub(super) struct Found {
     pub(super) failure: Option<String>,
 }
 
-/// Visits every state that the scope reaches, or as many as `limit`, or as far as the first violation.
-pub(super) fn search(scope: &Scope, now: Instant, planted: Option<Defect>, limit: usize) -> Found {
-    let mut search = Search {
-        scope: *scope,
-        now,
-        planted,
-        known: HashMap::default(),
-        ways: Vec::new(),
-        transitions: 0,
-    };
-    let outcome = search.run(limit);
-    let (complete, failure) = match outcome {
-        Ok(complete) => (complete, None),
-        Err((state, ordinal, violation)) => {
-            (false, Some(search.explain(state, ordinal, &violation)))
-        }
-    };
-    Found { states: search.ways.len(), transitions: search.transitions, complete, failure }
-}
-
-struct Search {
+/// A search under way.
+pub(super) struct Search {
     scope: Scope,
     now: Instant,
     planted: Option<Defect>,
@@ -62,7 +43,29 @@ struct Mark {
 type Violation = (usize, Option<usize>, String);
 
 impl Search {
-    fn run(&mut self, limit: usize) -> Result<bool, Violation> {
+    pub(super) fn new(scope: &Scope, now: Instant, planted: Option<Defect>) -> Self {
+        Self {
+            scope: *scope,
+            now,
+            planted,
+            known: HashMap::default(),
+            ways: Vec::new(),
+            transitions: 0,
+        }
+    }
+
+    pub(super) fn found(&self, outcome: Result<bool, Violation>) -> Found {
+        let (complete, failure) = match outcome {
+            Ok(complete) => (complete, None),
+            Err((state, ordinal, violation)) => {
+                (false, Some(self.explain(state, ordinal, &violation)))
+            }
+        };
+        Found { states: self.ways.len(), transitions: self.transitions, complete, failure }
+    }
+
+    /// Visits every state that the scope reaches, or as many as `limit`, or as far as the first violation; says whether it was every state.
+    pub(super) fn run(&mut self, limit: usize) -> Result<bool, Violation> {
         let first = World::new(&self.scope, self.now, self.planted);
         self.known.insert(first.key(), Mark { visited: true, hopeful: false });
         self.ways.push((0, 0));
@@ -123,6 +126,50 @@ impl Search {
             self.known.entry(key).or_default().hopeful = true;
         }
         Ok(())
+    }
+
+    /// Visits `limit` states, and wherever a state is reached a second time compares what may follow with what might the first time.
+    pub(super) fn compare_futures(&mut self, limit: usize) -> Result<(), String> {
+        let first = World::new(&self.scope, self.now, self.planted);
+        let mut futures: HashMap<u128, Vec<u128>> = HashMap::new();
+        let mut frontier = VecDeque::from([first]);
+        while let Some(world) = frontier.pop_front() {
+            let next = self.successors(&world)?;
+            let mut keys: Vec<_> = next.iter().map(World::key).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            match futures.entry(world.key()) {
+                Entry::Occupied(known) if *known.get() == keys => {}
+                Entry::Occupied(_) => {
+                    return Err(format!(
+                        "reached in another way, it has another future: {world:#?}"
+                    ));
+                }
+                Entry::Vacant(entry) => {
+                    entry.insert(keys);
+                    self.ways.push((0, 0));
+                    if self.ways.len() < limit {
+                        frontier.extend(next);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn successors(&mut self, world: &World) -> Result<Vec<World>, String> {
+        let mut steps = Vec::new();
+        world.steps(&self.scope, &mut steps);
+        let mut successors = Vec::with_capacity(steps.len());
+        for (step, race) in steps {
+            let mut next = world.clone();
+            let raced = next.take(step, race)?;
+            if race.is_none() || raced {
+                self.transitions += 1;
+                successors.push(next);
+            }
+        }
+        Ok(successors)
     }
 
     /// Takes the way to a violation again and writes it down.

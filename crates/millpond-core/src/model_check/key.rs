@@ -55,7 +55,7 @@ impl World {
 
     fn push_slot(&self, slot: u32, key: &mut Packer) {
         if !self.slots().contains(&slot) {
-            return key.push(0, 13);
+            return key.push(0, 14);
         }
         let state = self.state_of(slot);
         let code = match state {
@@ -71,8 +71,9 @@ impl World {
             State::Stuck => 10,
         };
         key.push(code, 4);
+        key.flag(self.core.timers.get(TimerKey::Job(slot)).is_some());
         key.push(self.task_of(slot).map_or(0, |task| task.stage as u32), 2);
-        let began = self.task_of(slot).is_some_and(|task| task.stage != Stage::Owed);
+        let began = self.task_of(slot).is_some_and(|task| task.stage == Stage::Begun);
         let matters = state.is_open() || (matches!(state, State::Creating { .. }) && began);
         key.flag(matters && self.core.slots.get(slot).epoch != self.core.epoch);
         key.flag(state.is_open() && self.is_too_old(slot));

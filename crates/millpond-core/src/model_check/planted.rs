@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::scope::{Also, Scope};
 use super::world::{Stage, World};
 use crate::core::Mode;
 use crate::io::{Action, Input, Outcome, Refusal, Why};
@@ -76,6 +77,30 @@ impl Defect {
         Self::WindowLeftOpen,
         Self::AbandonedCharged,
     ];
+
+    /// A small search in which it shows.
+    pub(super) fn scope(self) -> Scope {
+        let also: &[Also] = match self {
+            Self::NoSecondLook => &[Also::Takes, Also::Races],
+            Self::FlagLowered
+            | Self::CancelLosesOffer
+            | Self::RevokeLosesOffer
+            | Self::WakeLost
+            | Self::LateForgotten
+            | Self::SkippedStaysCharged
+            | Self::LastComeFirst
+            | Self::WindowLeftOpen => &[],
+            Self::DeadlineLosesOffer => &[Also::Deadlines],
+            Self::ShedIgnoresDebt | Self::BeginUnchecked => &[Also::Resizes],
+            Self::RetireForgetsCreations | Self::RetireReversesOrder => &[Also::Epochs],
+            Self::RetireForgetsDeadlines => &[Also::Epochs, Also::Deadlines],
+            Self::PlaceIgnoresPause => &[Also::Pauses],
+            Self::BackoffForEver => &[Also::Failures],
+            Self::SuspectsTrusted => &[Also::Drivers, Also::Takes],
+            Self::AbandonedCharged => &[Also::Hangs],
+        };
+        Scope::new("planted", 2, 2, also)
+    }
 
     /// Meddles before the core sees the input; what is returned, it sees instead.
     pub(super) fn before(self, world: &mut World, input: Input) -> Input {

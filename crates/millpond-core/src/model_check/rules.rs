@@ -17,6 +17,7 @@ type Verdict = Result<(), String>;
 pub(super) struct Before {
     queue: Vec<WaiterId>,
     offered: Vec<WaiterId>,
+    refused: Vec<WaiterId>,
     charged: u32,
     open: bool,
     /// Whether the input is the poll of a caller that did not come for its offer in time.
@@ -29,6 +30,8 @@ impl Before {
     pub(super) fn of(world: &World, input: Input) -> Self {
         let core = &world.core;
         let is_due = |key: TimerKey| core.timers.get(key).is_some_and(|at| at <= world.now());
+        let is_refused =
+            |id: WaiterId| matches!(core.waiters.get(id).standing, Standing::Refused(_));
         let is_over = |id: &WaiterId| is_due(TimerKey::Offer(id.index()));
         let (claims_late, was_late) = match input {
             Input::Claim(id) if core.waiters.is_current(id) => {
@@ -43,6 +46,7 @@ impl Before {
         Self {
             queue: core.waiters.queue().collect(),
             offered: world.offered.iter().copied().filter(|id| !is_over(id)).collect(),
+            refused: core.waiters.all().filter(|id| is_refused(*id)).collect(),
             charged: core.slots.counts().charged(),
             open: world.is_open(),
             claims_late,
@@ -85,7 +89,7 @@ pub(super) fn step(before: &Before, world: &World, input: Input, actions: &[Acti
                     return Err(format!("I4: {id:?} is offered something after its deadline"));
                 }
             }
-            Some(Standing::Refused(refusal)) => {
+            Some(Standing::Refused(refusal)) if !before.refused.contains(&id) => {
                 let justified = match refusal.why {
                     Why::Deadline => caller.expired,
                     Why::Closed => core.is_closing(),
@@ -120,13 +124,15 @@ fn in_order(
     served: &[WaiterId],
     queue: &[WaiterId],
 ) -> Verdict {
+    let now: Vec<_> = served.iter().chain(queue).copied().collect();
     let mut line = before.queue.clone();
+    line.retain(|id| now.contains(id));
     match input {
         // One that comes late goes to the front of what is left when the others had their turn; the second time, to the back.
         Input::Claim(id) if before.claims_late && before.was_late => line.push(id),
         Input::Claim(id) if before.claims_late => {
             let turn = served.iter().position(|other| *other == id);
-            line.insert(turn.unwrap_or(served.len()).min(line.len()), id);
+            line.insert(turn.unwrap_or(served.len()), id);
         }
         // What was offered is taken back: those it was offered to came first.
         Input::RetireAll { spread: Duration::ZERO } => {
@@ -138,7 +144,6 @@ fn in_order(
         Action::Queue(id) => Some(*id),
         _ => None,
     }));
-    let now: Vec<_> = served.iter().chain(queue).copied().collect();
     line.retain(|id| now.contains(id));
     if line != now {
         return Err(format!("I9: {now:?} are served and wait, while the order was {line:?}"));
@@ -155,8 +160,8 @@ pub(super) fn lent(world: &World, slot: u32) -> Verdict {
     if world.state_of(slot) != State::Live {
         return Err(format!("I1: slot {slot} is lent while it is {:?}", world.state_of(slot)));
     }
-    if world.epochs[slot as usize] != world.core.epoch() {
-        return Err(format!("slot {slot} is lent in an epoch after its own"));
+    if world.void & bit != 0 {
+        return Err(format!("slot {slot} is lent after it was retired"));
     }
     if world.doubted & bit != 0 {
         return Err(format!("slot {slot} is lent without the check that it needs"));
@@ -210,7 +215,8 @@ pub(super) fn state(world: &World) -> Verdict {
     if core.asleep && world.shelf.idle.count_ones() != counts.live {
         return Err("the tick sleeps while something is lent".into());
     }
-    if core.driver && core.asleep == core.timers.get(TimerKey::Tick).is_some() {
+    let ticks = core.timers.get(TimerKey::Tick).is_some();
+    if core.driver && !core.is_closing() && core.asleep == ticks {
         return Err("the tick goes while it sleeps, or neither".into());
     }
     if core.backoff.is_running() != core.timers.get(TimerKey::Backoff).is_some() {
@@ -237,20 +243,22 @@ fn one_owner(world: &World, slot: u32) -> Verdict {
         world.callers.iter().filter(|caller| world.core.offered(caller.id) == Some(slot)).count();
     let task = world.task_of(slot).map(|task| (task.job, task.stage == Stage::Abandoned));
     let timer = world.core.timers.get(TimerKey::Job(slot)).is_some();
+    // A job that was ordered while there is no driver has no deadline yet.
+    let timed = timer || !world.core.driver;
     let fits = match world.state_of(slot) {
         State::Vacant => (holders, offers, task, timer) == (0, 0, None, false),
         State::Live => (holders, offers, task, timer) == (1, 0, None, false),
         State::Offered => (holders, offers, task, timer) == (0, 1, None, false),
         State::Creating { .. } => {
-            (holders, offers, task, timer) == (0, 0, Some((Job::Create, false)), true)
+            (holders, offers, task, timed) == (0, 0, Some((Job::Create, false)), true)
         }
         State::Checking { .. } => {
-            (holders, offers, task, timer) == (0, 0, Some((Job::Check, false)), true)
+            (holders, offers, task, timed) == (0, 0, Some((Job::Check, false)), true)
         }
         State::Resetting => {
-            (holders, offers, task, timer) == (0, 0, Some((Job::Reset, false)), true)
+            (holders, offers, task, timed) == (0, 0, Some((Job::Reset, false)), true)
         }
-        State::Closing => (holders, offers, task, timer) == (0, 0, Some((Job::Close, false)), true),
+        State::Closing => (holders, offers, task, timed) == (0, 0, Some((Job::Close, false)), true),
         State::Stuck => {
             (holders, offers, timer) == (0, 0, false) && task.is_some_and(|(_, over)| over)
         }

@@ -68,6 +68,15 @@ pub(super) struct Scope {
 }
 
 impl Scope {
+    pub(super) const fn new(
+        name: &'static str,
+        size: u32,
+        callers: usize,
+        also: &'static [Also],
+    ) -> Self {
+        Self { name, size, callers, max_creating: 1, max_waiters: 3, fail_fast_after: None, also }
+    }
+
     pub(super) fn has(&self, also: Also) -> bool {
         self.also.contains(&also)
     }

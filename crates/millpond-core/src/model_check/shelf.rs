@@ -37,6 +37,8 @@ pub(super) struct Shelf {
     pub(super) race: Option<Race>,
     /// Whether the race of this step took place.
     pub(super) raced: bool,
+    /// The bits that came home by it.
+    pub(super) came_home: u8,
     /// Planted: these bits are not seen, as if the core did not look.
     pub(super) hidden: u8,
     /// Planted: a bit that comes home unseen stays so for the rest of the step.
@@ -52,6 +54,7 @@ impl Shelf {
             now,
             race: None,
             raced: false,
+            came_home: 0,
             hidden: 0,
             no_second_look: false,
         }
@@ -109,6 +112,7 @@ impl Idle for Shelf {
             Some(Race::HomeBeforeFlag(slot)) if attended && !self.attended => {
                 (self.race, self.raced) = (None, true);
                 self.idle |= 1 << slot;
+                self.came_home = 1 << slot;
                 self.ages[slot as usize] = Age::Fresh;
                 self.hidden |= u8::from(self.no_second_look) << slot;
             }

@@ -8,6 +8,7 @@ use super::world::{Stage, World};
 use crate::core::Mode;
 use crate::io::{GiveBack, Job, Outcome};
 use crate::timers::TimerKey;
+use crate::waiters::Standing;
 
 /// Something that happens. Callers and tasks by their place in the world's lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +93,10 @@ impl World {
             into.push(Step::Try);
         }
         for index in 0..self.callers.len() {
-            into.push(Step::Poll(index));
+            // At rest, the poll of one in the queue is no more than a visit without a cause (`Nudge`).
+            if self.nudged || self.standing(index) != Standing::Waiting {
+                into.push(Step::Poll(index));
+            }
             into.push(Step::Leave(index));
         }
         if scope.has(Also::Takes) && !self.shelf.attended && self.shelf.idle != 0 {
@@ -216,6 +220,10 @@ impl World {
         }
     }
 
+    fn standing(&self, index: usize) -> Standing {
+        self.core.waiters.get(self.callers[index].id).standing
+    }
+
     pub(super) fn is_too_old(&self, slot: u32) -> bool {
         self.core.slots.get(slot).retire_at.is_some_and(|at| at <= self.now())
     }
@@ -234,10 +242,7 @@ impl World {
         if self.nudged {
             return Some(Step::Nudge);
         }
-        let settled = |index: &usize| {
-            let standing = self.core.waiters.get(self.callers[*index].id).standing;
-            standing != crate::waiters::Standing::Waiting
-        };
+        let settled = |index: &usize| self.standing(*index) != Standing::Waiting;
         if let Some(index) = (0..self.callers.len()).find(settled) {
             return Some(Step::Poll(index));
         }

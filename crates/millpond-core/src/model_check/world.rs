@@ -61,8 +61,8 @@ pub(super) struct World {
     pub(super) callers: Vec<Caller>,
     /// Those with an offer, in the order in which they got it.
     pub(super) offered: Vec<WaiterId>,
-    /// The epoch in which each resource's creation began, or to which it was moved.
-    pub(super) epochs: [u64; 2],
+    /// What must never be lent again: it was open, or its creation had begun, when everything was retired.
+    pub(super) void: u8,
     /// What must not be lent before a check has passed.
     pub(super) doubted: u8,
     pub(super) closings: u8,
@@ -84,7 +84,7 @@ impl World {
             tasks: Vec::new(),
             callers: Vec::new(),
             offered: Vec::new(),
-            epochs: [0; 2],
+            void: 0,
             doubted: 0,
             closings: 0,
             draineds: 0,
@@ -105,14 +105,11 @@ impl World {
         self.shelf.hidden = 0;
         self.go(step)?;
         if self.shelf.raced {
-            match race {
-                Some(Race::HomeBeforeFlag(slot)) => self.lent &= !(1 << slot),
-                Some(Race::TakenBeforeFlag(slot) | Race::TakenBeforeClaim(slot)) => {
-                    // If the driver was lost just now, this was taken before.
-                    self.doubted &= !(u8::from(step == Step::DriverLost) << slot);
-                    self.help_oneself(slot)?;
-                }
-                None => {}
+            if let Some(Race::TakenBeforeFlag(slot) | Race::TakenBeforeClaim(slot)) = race {
+                // If the driver was lost just now, this was taken before.
+                let cleared = step == Step::DriverLost && self.shelf.age(slot) != Age::Old;
+                self.doubted &= !(u8::from(cleared) << slot);
+                self.help_oneself(slot)?;
             }
         }
         self.shelf.race = None;
@@ -196,8 +193,10 @@ impl World {
                 ended
             }
             Step::Age(slot) => {
+                // While there is no driver, what came home after it was lost must not pass for what was there before.
+                let middle = if self.core.driver { Age::Middle } else { Age::Old };
                 let age = &mut self.shelf.ages[slot as usize];
-                *age = if *age == Age::Fresh { Age::Middle } else { Age::Old };
+                *age = if *age == Age::Fresh { middle } else { Age::Old };
                 self.doubted |= u8::from(*age == Age::Old) << slot;
                 Ok(())
             }
@@ -208,7 +207,16 @@ impl World {
             Step::Resize(size) => self.feed(Input::Resize(size)),
             Step::Pause => self.feed(Input::Pause),
             Step::Resume => self.feed(Input::Resume),
-            Step::Retire { spread } => self.feed(Input::RetireAll { spread }),
+            Step::Retire { spread } => {
+                let opened = |slot: &u32| self.state_of(*slot).is_open() && spread.is_zero();
+                let opening = |slot: &u32| {
+                    let task = self.task_of(*slot);
+                    task.is_some_and(|task| task.job == Job::Create && task.stage == Stage::Begun)
+                };
+                let void = self.slots().filter(|slot| opened(slot) || opening(slot));
+                self.void |= void.fold(0, |mask, slot| mask | 1 << slot);
+                self.feed(Input::RetireAll { spread })
+            }
             Step::Close => self.feed(Input::Close),
             Step::DriverUp => self.feed(Input::DriverUp),
             Step::DriverLost => {
@@ -217,7 +225,7 @@ impl World {
                     if idle && self.shelf.age(slot) == Age::Fresh {
                         self.shelf.ages[slot as usize] = Age::Middle;
                     }
-                    self.doubted |= u8::from(self.shelf.has(slot)) << slot;
+                    self.doubted |= u8::from(idle) << slot;
                 }
                 self.feed(Input::DriverLost)
             }
@@ -269,6 +277,7 @@ impl World {
         };
         let now = self.now();
         let mut actions: Vec<_> = self.core.handle(input, now, &mut self.shelf).collect();
+        self.lent &= !std::mem::take(&mut self.shelf.came_home);
         if let Some(defect) = self.planted {
             defect.after(self, input, &mut actions);
         }
@@ -303,7 +312,7 @@ impl World {
                 let task = self.tasks.iter_mut().find(|task| task.slot == slot);
                 let Some(task) = task else { return Err(format!("no task of {slot:?} asked")) };
                 task.stage = Stage::Begun;
-                self.epochs[slot.index() as usize] = self.core.epoch();
+                self.void &= !(1 << slot.index());
                 self.note_beginning(slot, Job::Create);
                 rules::proceeded(self)?;
             }
@@ -314,7 +323,10 @@ impl World {
                 };
                 task.stage = Stage::Abandoned;
             }
-            Action::Retag(slot) => self.epochs[slot.index() as usize] = self.core.epoch(),
+            Action::Retag(slot) if self.void & (1 << slot.index()) != 0 => {
+                return Err(format!("{slot:?} is pardoned"));
+            }
+            Action::Retag(_) => {}
             Action::Closing => self.closings += 1,
             Action::Drained => self.draineds += 1,
         }

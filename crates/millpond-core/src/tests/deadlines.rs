@@ -17,10 +17,11 @@ fn a_caller_waits_until_its_deadline_and_no_longer() {
 }
 
 #[test]
-fn a_deadline_that_has_passed_on_arrival_is_refused_even_beside_an_idle_resource() {
+fn a_caller_past_its_deadline_gets_what_lies_idle_and_never_waits() {
     let mut rig = Rig::filled(1);
+    assert_eq!(rig.get_within(ms(0)).lent(), 0, "it costs no waiting");
     assert_eq!(rig.get_within(ms(0)).why(), Why::Deadline);
-    assert_eq!(rig.idle(), 1);
+    assert_eq!(rig.counts().waiting, 0);
 }
 
 #[test]

@@ -174,6 +174,34 @@ fn a_second_spread_never_prolongs_the_first() {
 }
 
 #[test]
+fn the_tag_of_a_resource_is_settled_when_its_creation_begins() {
+    let mut rig = Rig::new(1);
+    rig.queue();
+    let creation = rig.job(Job::Create);
+    assert!(rig.begin(creation));
+    let tag = rig.core.tag(creation.index());
+    rig.pass(secs(2));
+    rig.end(creation, Outcome::Created);
+    assert_eq!(rig.core.tag(creation.index()), tag, "who opened it noted that one");
+}
+
+#[test]
+fn a_spread_does_not_pardon_what_was_retired_at_once_before() {
+    let mut rig = Rig::filled(2);
+    let (returned, cleaned) = (rig.lend(), rig.lend());
+    rig.feed(NOW);
+    rig.feed(Input::RetireAll { spread: secs(3600) });
+    rig.home(returned);
+    rig.queue();
+    assert_eq!(rig.counts().closing, 1, "nothing of the epoch before is lent");
+    rig.give_back(cleaned, GiveBack::Reset);
+    if rig.counts().resetting > 0 {
+        rig.finish(Job::Reset, Outcome::Fit);
+    }
+    assert_eq!((rig.counts().closing, rig.counts().offered), (2, 0));
+}
+
+#[test]
 fn a_resource_lives_max_lifetime_less_its_share_of_chance() {
     let mut shortest = secs(1000);
     let mut longest = secs(0);

@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 
 use super::{Desk, Hub, put_at};
 use crate::common::{Link, PoolClaim, contained, dispose};
-use crate::driver::Command;
+use crate::driver::Order;
 use crate::error::{CreateFailure, CreateFault, Snapshot};
 use crate::holders::Holder;
 use crate::manager::Manager;
@@ -28,18 +28,19 @@ pub(crate) struct Visit<'a, M: Manager> {
     pub(crate) now: Instant,
     /// Wakes the caller that is queued in this visit.
     waker: Option<Waker>,
+    /// Whether the driver itself is here, so that nobody need tell it.
+    by_driver: bool,
     after: After<M>,
 }
 
 /// What happens once the lock is released. Waking is the usual case, so it does without an allocation.
 struct After<M: Manager> {
-    send: Vec<Command<M::Resource>>,
     wake: SmallVec<[Waker; 2]>,
     drop: SmallVec<[Waker; 2]>,
     abort: Vec<AbortHandle>,
+    finished: Vec<AbortHandle>,
     surplus: Vec<M::Resource>,
     failures: Vec<CreateFailure<M::Error>>,
-    notify: bool,
 }
 
 /// What a step answered to the one who took it.
@@ -54,22 +55,27 @@ pub(crate) enum Answer<C> {
 }
 
 impl<'a, M: Manager> Visit<'a, M> {
-    pub(super) fn new(hub: &'a Hub<M>, desk: MutexGuard<'a, Desk<M>>, now: Instant) -> Self {
+    #[inline]
+    pub(super) fn new(
+        hub: &'a Hub<M>,
+        desk: MutexGuard<'a, Desk<M>>,
+        now: Instant,
+        waker: Option<Waker>,
+    ) -> Self {
         let after = After {
-            send: Vec::new(),
             wake: SmallVec::new(),
             drop: SmallVec::new(),
             abort: Vec::new(),
+            finished: Vec::new(),
             surplus: Vec::new(),
             failures: Vec::new(),
-            notify: false,
         };
-        Self { hub, desk: Some(desk), now, waker: None, after }
+        Self { hub, desk: Some(desk), now, waker, by_driver: false, after }
     }
 
-    /// Whoever is queued in this visit is woken by `waker`.
-    pub(crate) fn with_waker(mut self, waker: Waker) -> Self {
-        self.waker = Some(waker);
+    /// It is the driver that is here.
+    pub(crate) fn by_driver(mut self) -> Self {
+        self.by_driver = true;
         self
     }
 
@@ -81,7 +87,7 @@ impl<'a, M: Manager> Visit<'a, M> {
     /// Feeds the core and performs its actions, or notes them for later.
     pub(crate) fn step(&mut self, input: Input) -> Answer<PoolClaim<M>> {
         let desk = self.desk.as_deref_mut().expect(HELD);
-        let Desk { core, held, wakers, aborts, .. } = desk;
+        let Desk { core, held, wakers, aborts, orders, watchers, .. } = desk;
         let mut answer = Answer::None;
         let mut retagged = SmallVec::<[SlotId; 2]>::new();
         let mut to_open = SmallVec::<[SlotId; 2]>::new();
@@ -121,7 +127,7 @@ impl<'a, M: Manager> Visit<'a, M> {
                 }
                 Action::Start(id, Job::Create) => {
                     to_open.push(id);
-                    self.after.send.push(Command::create(id));
+                    orders.push_back(Order::create(id));
                 }
                 Action::Start(id, job) => {
                     let claim = held[id.index() as usize]
@@ -130,10 +136,12 @@ impl<'a, M: Manager> Visit<'a, M> {
                     let metrics = self.hub.common.metrics(claim.facts());
                     let resource =
                         claim.resource_mut().take().expect("an open slot has a resource");
-                    self.after.send.push(Command::on(id, job, resource, metrics));
+                    orders.push_back(Order::on(id, job, resource, metrics));
                 }
                 Action::Retag(id) => retagged.push(id),
-                Action::Closing | Action::Drained => self.after.notify = true,
+                Action::Closing | Action::Drained => {
+                    self.after.wake.extend(watchers.values_mut().filter_map(Option::take));
+                }
             }
         }
         self.hub.common.publish_epoch(core.epoch());
@@ -162,14 +170,27 @@ impl<'a, M: Manager> Visit<'a, M> {
             let (epoch, retire_at) = desk.core.tag(id.index());
             let common = &self.hub.common;
             claim.facts().opened(epoch, common.to_tick(self.now), common.retires(retire_at));
-            self.after.failures.extend(desk.last_create_failure.take());
         }
     }
 
-    /// Remembers why a creation failed.
-    pub(crate) fn note_create_failure(&mut self, failure: CreateFailure<M::Error>) {
-        let old = self.desk().last_create_failure.replace(failure);
-        self.after.failures.extend(old);
+    /// Remembers why a creation failed, unless it was given up before.
+    pub(crate) fn note_create_failure(&mut self, id: SlotId, failure: CreateFailure<M::Error>) {
+        let desk = self.desk.as_deref_mut().expect(HELD);
+        if desk.core.expects(id) {
+            self.after.failures.extend(desk.last_create_failure.replace(failure));
+        } else {
+            self.after.failures.push(failure);
+        }
+    }
+
+    /// The task of a job has ended by itself: nobody need stop it.
+    pub(crate) fn forget_abort(&mut self, id: SlotId) {
+        let abort = self
+            .desk()
+            .aborts
+            .get_mut(id.index() as usize)
+            .and_then(|abort| abort.take_if(|(of, _)| *of == id));
+        self.after.finished.extend(abort.map(|(_, abort)| abort));
     }
 
     /// A queued caller is woken by this visit's waker from now on.
@@ -182,18 +203,26 @@ impl<'a, M: Manager> Visit<'a, M> {
 
     /// Has everybody who waits look again.
     pub(crate) fn wake_all(&mut self) {
-        let desk = self.desk.as_deref_mut().expect(HELD);
-        self.after.wake.extend(desk.wakers.iter_mut().filter_map(Option::take));
-    }
-
-    /// Whether a caller that was queued in this visit has been woken in it, too.
-    pub(crate) fn is_woken(&mut self, id: WaiterId) -> bool {
-        self.desk().wakers.get(id.index() as usize).is_none_or(Option::is_none)
+        let Desk { wakers, watchers, .. } = self.desk.as_deref_mut().expect(HELD);
+        let waiting = wakers.iter_mut().chain(watchers.values_mut());
+        self.after.wake.extend(waiting.filter_map(Option::take));
     }
 
     /// A queued caller goes away: its waker is dropped with the visit.
     pub(crate) fn forget_waker(&mut self, id: WaiterId) {
         let old = self.desk().wakers.get_mut(id.index() as usize).and_then(Option::take);
+        self.after.drop.extend(old);
+    }
+
+    /// Somebody watches the pool, and is woken by `waker` from now on.
+    pub(crate) fn watch(&mut self, key: &mut Option<u64>, waker: Waker) {
+        let old = self.desk().watch(key, waker);
+        self.after.drop.extend(old);
+    }
+
+    /// Somebody watches it no more.
+    pub(crate) fn unwatch(&mut self, key: u64) {
+        let old = self.desk().unwatch(key);
         self.after.drop.extend(old);
     }
 
@@ -229,36 +258,39 @@ impl<'a, M: Manager> Visit<'a, M> {
         }
     }
 
-    /// Tells the driver what it does not know yet: messages wait for it, or a deadline comes before the one it sleeps for.
+    /// Tells the driver what it does not know yet: there are orders, a deadline comes before the one it sleeps for, or there
+    /// is nothing left to do.
     fn nudge(&mut self) {
         let now = self.now;
-        let desk = self.desk.as_deref_mut().expect(HELD);
-        let next = desk.core.next_timeout();
-        let driver = &mut desk.driver;
-        let earlier = next.is_some_and(|next| driver.armed.is_none_or(|armed| next < armed));
-        if driver.alive && earlier && driver.nudged.is_none() && self.after.send.is_empty() {
-            self.after.send.push(Command::Look);
-        }
-        if driver.alive && !self.after.send.is_empty() {
-            driver.nudged.get_or_insert(now);
+        let Desk { core, orders, driver, .. } = self.desk.as_deref_mut().expect(HELD);
+        let earlier =
+            core.next_timeout().is_some_and(|next| driver.armed.is_none_or(|armed| next < armed));
+        if driver.valid.is_some()
+            && driver.nudged.is_none()
+            && (earlier || !orders.is_empty() || core.is_drained())
+        {
+            driver.nudged = Some(now);
+            self.after.wake.extend(driver.waker.take());
         }
     }
 }
 
 impl<M: Manager> Drop for Visit<'_, M> {
     fn drop(&mut self) {
-        self.nudge();
+        if !self.by_driver {
+            self.nudge();
+        }
         self.desk = None;
         let after = &mut self.after;
-        for command in after.send.drain(..) {
-            self.hub.mailbox.send(command);
-        }
         // Each by itself: a waker or a destructor that panics costs nobody else anything.
         for waker in after.wake.drain(..) {
             let _ = contained(|| waker.wake());
         }
         for abort in after.abort.drain(..) {
             let _ = contained(|| abort.abort());
+        }
+        for abort in after.finished.drain(..) {
+            let _ = contained(|| drop(abort));
         }
         for waker in after.drop.drain(..).chain(self.waker.take()) {
             let _ = contained(|| drop(waker));
@@ -268,9 +300,6 @@ impl<M: Manager> Drop for Visit<'_, M> {
         }
         for resource in after.surplus.drain(..) {
             dispose(Some(resource));
-        }
-        if after.notify {
-            self.hub.changed.notify(usize::MAX);
         }
     }
 }

@@ -1,18 +1,19 @@
 //! The manager actor: the one task of a pool that owns time and starts all others.
 //!
-//! Its script never changes: look at the desk (which expires what is due), start what the mailbox asks for, then wait for the
-//! mailbox or for the next deadline. It is spawned by whoever needs it, and when it is dropped with its runtime it says so at
-//! the desk; the next caller on a live runtime spawns another, which finds the same mailbox.
+//! Its script never changes: look at the desk (which expires what is due), start what has been ordered, then wait to be nudged
+//! or for the next deadline. It is spawned by whoever needs it, and when it is dropped with its runtime it says so at the desk;
+//! the next caller on a live runtime spawns another, which finds the same orders.
 
-mod command;
+mod order;
 mod task;
 
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::pin::pin;
 
-use futures::future::{Either, select};
+use futures::future::select;
 
-pub(crate) use self::command::Command;
+pub(crate) use self::order::Order;
+use crate::common::contained;
 use crate::desk::{Hub, Turn};
 use crate::manager::Manager;
 use crate::sync::Arc;
@@ -20,66 +21,54 @@ use crate::sync::Arc;
 /// The driver of one pool. Dropping it, begun or not, is noted at the desk.
 pub(crate) struct Driver<M: Manager> {
     hub: Arc<Hub<M>>,
-    generation: u64,
+    number: u64,
 }
 
 impl<M: Manager> Driver<M> {
-    pub(crate) fn new(hub: Arc<Hub<M>>, generation: u64) -> Self {
-        Self { hub, generation }
+    pub(crate) fn new(hub: Arc<Hub<M>>, number: u64) -> Self {
+        Self { hub, number }
     }
 
     pub(crate) async fn run(self) {
         let hub = &self.hub;
         let mut first = true;
-        loop {
-            let Turn::SleepUntil(deadline) = hub.drive(self.generation, first) else { return };
+        while let Turn::SleepUntil(deadline) = hub.drive(self.number, first) {
             first = false;
-            if let Some(command) = hub.mailbox.try_receive() {
-                self.perform(command);
-                // All that is there, before the desk is looked at again.
-                while let Some(command) = hub.mailbox.try_receive() {
-                    self.perform(command);
+            if let Some(order) = hub.take_order(|_| true) {
+                self.perform(order);
+                while let Some(order) = hub.take_order(|_| true) {
+                    self.perform(order);
                 }
                 continue;
             }
-            let message = pin!(hub.mailbox.receive());
+            let nudged = poll_fn(|cx| hub.poll_nudged(self.number, cx));
             let timer = pin!(async {
                 match deadline {
                     Some(deadline) => hub.runtime.sleep_until(deadline).await,
                     None => pending().await,
                 }
             });
-            if let Either::Left((command, _)) = select(message, timer).await {
-                self.perform(command);
-            }
+            select(nudged, timer).await;
         }
     }
 
-    fn perform(&self, command: Command<M::Resource>) {
-        if let Command::Run(order) = command {
-            // A runtime that takes no more tasks drops this one, which reports the job as failed.
-            drop(self.hub.runtime.spawn(Box::pin(task::run(Arc::clone(&self.hub), order))));
-        }
+    fn perform(&self, order: Order<M::Resource>) {
+        let task = Box::pin(task::run(Arc::clone(&self.hub), order));
+        // A runtime that takes no more tasks drops this one, which reports the job as failed.
+        let _ = contained(|| drop(self.hub.runtime.spawn(task)));
     }
 }
 
 impl<M: Manager> Drop for Driver<M> {
     fn drop(&mut self) {
-        self.hub.driver_gone(self.generation);
+        self.hub.driver_gone(self.number);
     }
 }
 
-/// Does what can be done without any runtime, on the caller's thread: checks that need not wait. All else stays in the
-/// mailbox for the next driver.
+/// Does what can be done without any runtime, on the caller's thread: checks that need not wait. All else stays for the next
+/// driver.
 pub(crate) fn run_here<M: Manager>(hub: &Arc<Hub<M>>) {
-    let mut later = Vec::new();
-    while let Some(command) = hub.mailbox.try_receive() {
-        match command {
-            Command::Run(order) if order.is_check() => task::run_at_once(Arc::clone(hub), order),
-            other => later.push(other),
-        }
-    }
-    for command in later {
-        hub.mailbox.send(command);
+    while let Some(order) = hub.take_order(Order::is_check) {
+        task::run_at_once(Arc::clone(hub), order);
     }
 }

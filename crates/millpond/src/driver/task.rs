@@ -1,6 +1,6 @@
 //! The tasks of the pool: one for each creation, check, reset and close, with a ticket that reports however it ends.
 //!
-//! *Invariant:* every order that was taken from the mailbox is reported at the desk exactly once, be it by its result, by a
+//! *Invariant:* every order that was taken is reported at the desk exactly once, be it by its result, by a
 //! panic, by an abort at its deadline, or by being dropped with its runtime. So capacity cannot leak.
 
 use std::future::Future;
@@ -10,18 +10,22 @@ use futures::FutureExt;
 use futures::future::{AbortHandle, AbortRegistration, Abortable};
 use millpond_core::{Outcome, SlotId};
 
-use super::command::{Order, Work};
-use crate::common::{dispose, panic_message};
+use super::order::{Order, Work};
+use crate::common::{contained, dispose, panic_message};
 use crate::desk::Hub;
 use crate::error::{CreateFailure, CreateFault};
 use crate::manager::{Fitness, Manager};
 use crate::sync::Arc;
 
-/// Does one job.
-pub(crate) async fn run<M: Manager>(hub: Arc<Hub<M>>, order: Order<M::Resource>) {
+/// Does one job. Answers for it from now on: the task may be dropped before its first poll.
+pub(crate) fn run<M: Manager>(
+    hub: Arc<Hub<M>>,
+    order: Order<M::Resource>,
+) -> impl Future<Output = ()> + Send {
     let ticket = Ticket::new(hub, &order);
     // What a future of the user's does when it is dropped may panic too.
-    drop(AssertUnwindSafe(work(ticket, order)).catch_unwind().await);
+    let work = AssertUnwindSafe(work(ticket, Unbegun(Some(order)))).catch_unwind();
+    async move { drop(work.await) }
 }
 
 /// Does one job in a single poll, or gives it up.
@@ -29,21 +33,19 @@ pub(crate) fn run_at_once<M: Manager>(hub: Arc<Hub<M>>, order: Order<M::Resource
     let _ = run(hub, order).now_or_never();
 }
 
-async fn work<M: Manager>(mut ticket: Ticket<M>, order: Order<M::Resource>) {
+async fn work<M: Manager>(mut ticket: Ticket<M>, unbegun: Unbegun<M::Resource>) {
     let (abort, registration) = AbortHandle::new_pair();
     if !ticket.hub.begin(ticket.id, abort) {
-        let resource = order.work.into_resource();
-        ticket.report(Outcome::Skipped, None);
-        dispose(resource);
-        return;
+        return ticket.report(Outcome::Skipped, None);
     }
+    let order = unbegun.into_order();
     let common = Arc::clone(&ticket.hub.common);
     let manager = &common.manager;
     match order.work {
-        Work::Create => match stoppable(registration, manager.create()).await {
+        Work::Create => match stoppable(registration, async { manager.create().await }).await {
             Ended::With(Ok(resource)) => ticket.report(Outcome::Created, Some(resource)),
             Ended::With(Err(error)) => {
-                let transient = manager.is_transient(&error);
+                let transient = contained(|| manager.is_transient(&error)).unwrap_or(true);
                 ticket.report_failure(CreateFailure::error(error, transient));
             }
             Ended::ByPanic(message) => {
@@ -53,7 +55,11 @@ async fn work<M: Manager>(mut ticket: Ticket<M>, order: Order<M::Resource>) {
         },
         Work::Check(resource, metrics) => {
             let mut resource = Late(Some(resource));
-            let fit = match stoppable(registration, manager.check(resource.get(), &metrics)).await {
+            let fit = match stoppable(registration, async {
+                manager.check(resource.get(), &metrics).await
+            })
+            .await
+            {
                 Ended::With(result) => result.is_ok(),
                 Ended::ByPanic(_) => false,
                 Ended::ByAbort => return,
@@ -62,7 +68,11 @@ async fn work<M: Manager>(mut ticket: Ticket<M>, order: Order<M::Resource>) {
         }
         Work::Reset(resource, metrics) => {
             let mut resource = Late(Some(resource));
-            let fit = match stoppable(registration, manager.reset(resource.get(), &metrics)).await {
+            let fit = match stoppable(registration, async {
+                manager.reset(resource.get(), &metrics).await
+            })
+            .await
+            {
                 Ended::With(result) => matches!(result, Ok(Fitness::Clean)),
                 Ended::ByPanic(_) => false,
                 Ended::ByAbort => return,
@@ -70,7 +80,7 @@ async fn work<M: Manager>(mut ticket: Ticket<M>, order: Order<M::Resource>) {
             ticket.report(if fit { Outcome::Fit } else { Outcome::Unfit }, resource.0.take());
         }
         Work::Close(resource) => {
-            stoppable(registration, manager.close(resource)).await;
+            stoppable(registration, async { manager.close(resource).await }).await;
             ticket.report(Outcome::Gone, None);
         }
     }
@@ -92,6 +102,22 @@ async fn stoppable<T>(
         Ok(Ok(value)) => Ended::With(value),
         Ok(Err(payload)) => Ended::ByPanic(panic_message(payload)),
         Err(_) => Ended::ByAbort,
+    }
+}
+
+/// An order that waits for the first poll of its task: if that never comes, what it works on is dropped where that may take
+/// its time.
+struct Unbegun<R: Send + 'static>(Option<Order<R>>);
+
+impl<R: Send + 'static> Unbegun<R> {
+    fn into_order(mut self) -> Order<R> {
+        self.0.take().expect("taken only here")
+    }
+}
+
+impl<R: Send + 'static> Drop for Unbegun<R> {
+    fn drop(&mut self) {
+        dispose(self.0.take().and_then(|order| order.work.into_resource()));
     }
 }
 

@@ -114,7 +114,7 @@ impl<R, L> Shelves<R, L> {
 
     /// Whether slot `index` lies idle.
     pub(crate) fn is_idle(&self, index: u32) -> bool {
-        self.peek(index) == Some(index)
+        self.shelf(index / self.width).is_some_and(|shelf| shelf.is_idle(index % self.width))
     }
 
     /// How many slots lie idle.

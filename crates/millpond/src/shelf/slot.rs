@@ -151,6 +151,11 @@ impl<R, L> Shelf<R, L> {
         (idle != 0).then(|| idle.trailing_zeros())
     }
 
+    /// Whether the slot of `bit` lies idle.
+    pub(crate) fn is_idle(&self, bit: u32) -> bool {
+        self.word.load(Ordering::Relaxed) & (1 << bit) != 0
+    }
+
     /// How many slots lie idle.
     pub(crate) fn count(&self) -> u32 {
         (self.word.load(Ordering::Relaxed) & !ATTENDED).count_ones()

@@ -1,19 +1,10 @@
-//! What the desk tells the driver.
+//! What the desk orders of the driver.
 
 use std::fmt;
 
 use millpond_core::{Job, SlotId};
 
 use crate::manager::Metrics;
-
-/// A message to the driver. At most one `Run` for each slot's life is under way, and at most one `Look` at a time.
-#[derive(Debug)]
-pub(crate) enum Command<R> {
-    /// There is a deadline earlier than the one it sleeps for.
-    Look,
-    /// A task is to be started.
-    Run(Order<R>),
-}
 
 /// One job for one task.
 pub(crate) struct Order<R> {
@@ -29,9 +20,9 @@ pub(crate) enum Work<R> {
     Close(R),
 }
 
-impl<R> Command<R> {
+impl<R> Order<R> {
     pub(crate) fn create(id: SlotId) -> Self {
-        Self::Run(Order { id, work: Work::Create })
+        Self { id, work: Work::Create }
     }
 
     pub(crate) fn on(id: SlotId, job: Job, resource: R, metrics: Metrics) -> Self {
@@ -40,15 +31,11 @@ impl<R> Command<R> {
             Job::Reset => Work::Reset(resource, metrics),
             Job::Close | Job::Create => Work::Close(resource),
         };
-        Self::Run(Order { id, work })
+        Self { id, work }
     }
 
-    /// The resource on its way, if any.
-    pub(crate) fn into_resource(self) -> Option<R> {
-        match self {
-            Self::Run(order) => order.work.into_resource(),
-            Self::Look => None,
-        }
+    pub(crate) fn is_check(&self) -> bool {
+        matches!(self.work, Work::Check(..))
     }
 }
 
@@ -61,12 +48,6 @@ impl<R> Work<R> {
                 Some(resource)
             }
         }
-    }
-}
-
-impl<R> Order<R> {
-    pub(crate) fn is_check(&self) -> bool {
-        matches!(self.work, Work::Check(..))
     }
 }
 

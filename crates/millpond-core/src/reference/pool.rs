@@ -1,0 +1,448 @@
+//! A pool that decides as the core does, in the plainest way: everything in vectors, every count counted anew, every alarm found by looking at
+//! all of them. Slow, and hard to get wrong.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::chance::Chance;
+use crate::io::{GiveBack, Job, Outcome, Refusal, Why};
+use crate::{Config, Counts, Phase, Totals};
+
+/// What the pool wants done, with numbers instead of ids: places by index, callers and tasks in the order in which they came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Said {
+    Lend(u32),
+    Queue(usize),
+    Refuse(Reason),
+    Wake(usize),
+    Start(u32, Kind),
+    Proceed(usize),
+    Abandon(usize),
+    Retag(u32),
+    Closing,
+    Drained,
+}
+
+/// A [`Refusal`] that can be sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Reason {
+    pub(super) why: u8,
+    pub(super) ahead: u32,
+    pub(super) waited: Duration,
+    pub(super) phases: [Duration; 6],
+}
+
+/// A [`Job`] that can be sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Create,
+    Check,
+    Reset,
+    Close,
+}
+
+impl From<Job> for Kind {
+    fn from(job: Job) -> Self {
+        match job {
+            Job::Create => Self::Create,
+            Job::Check => Self::Check,
+            Job::Reset => Self::Reset,
+            Job::Close => Self::Close,
+        }
+    }
+}
+
+impl From<Refusal> for Reason {
+    fn from(refusal: Refusal) -> Self {
+        let phases = PHASES.map(|phase| refusal.phases.get(phase));
+        Self { why: refusal.why as u8, ahead: refusal.ahead, waited: refusal.waited, phases }
+    }
+}
+
+/// An input, with numbers instead of ids.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Told {
+    Wait(Option<Instant>),
+    Try,
+    Claim(usize),
+    Cancel(usize),
+    Returned,
+    GiveBack(u32, GiveBack),
+    Begin(usize),
+    Ended(usize, Outcome),
+    Tick,
+    Resize(u32),
+    Pause,
+    Resume,
+    RetireAll(Duration),
+    Close,
+    DriverUp,
+    DriverLost,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Vacant,
+    Creating { unasked: bool },
+    Idle,
+    Lent,
+    Offered,
+    Checking { doubtful: bool },
+    Resetting,
+    Closing,
+    Stuck,
+}
+
+/// An alarm: when, and set as the how-manieth.
+pub(super) type Alarm = Option<(Instant, u64)>;
+
+#[derive(Clone, Debug)]
+pub(super) struct Slot {
+    pub(super) place: Place,
+    pub(super) since: Instant,
+    pub(super) epoch: u64,
+    pub(super) retire_at: Option<Instant>,
+    pub(super) began: Instant,
+    pub(super) task: usize,
+    pub(super) timeout: Alarm,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Waiting,
+    Offered(u32),
+    Lapsed,
+    Refused(Reason),
+    Gone,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    pub(super) standing: Standing,
+    pub(super) came: Instant,
+    pub(super) deadline: Alarm,
+    pub(super) window: Alarm,
+    pub(super) expired: bool,
+    pub(super) late: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    Open,
+    Paused,
+    Closing,
+    Drained,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Pool {
+    pub(super) config: Config,
+    pub(super) slots: Vec<Slot>,
+    pub(super) callers: Vec<Caller>,
+    pub(super) line: VecDeque<usize>,
+    /// Those with an offer, in the order in which they got it.
+    pub(super) offered: Vec<usize>,
+    pub(super) mode: Mode,
+    pub(super) epoch: u64,
+    pub(super) driver: bool,
+    pub(super) asleep: bool,
+    pub(super) attended: bool,
+    pub(super) suspect_before: Option<Instant>,
+    pub(super) failures: u32,
+    pub(super) last_failure: Option<Instant>,
+    pub(super) permanent: bool,
+    /// The pause after a failed creation; its end is not known before the input has been dealt with.
+    pub(super) pause: Option<Alarm>,
+    pub(super) pause_order: u64,
+    pub(super) tick: Alarm,
+    pub(super) unasked: u32,
+    pub(super) abandoned: Vec<usize>,
+    pub(super) tasks: usize,
+    pub(super) totals: Totals,
+    /// What those who wait have waited for, and since when.
+    pub(super) history: Vec<(Instant, Option<Phase>)>,
+    pub(super) orders: u64,
+    pub(super) said: Vec<Said>,
+}
+
+impl Caller {
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline.map(|(at, _)| at)
+    }
+}
+
+impl Pool {
+    pub(super) fn new(config: Config) -> Self {
+        Self {
+            config,
+            slots: Vec::new(),
+            callers: Vec::new(),
+            line: VecDeque::new(),
+            offered: Vec::new(),
+            mode: Mode::Open,
+            epoch: 0,
+            driver: false,
+            asleep: false,
+            attended: false,
+            suspect_before: None,
+            failures: 0,
+            last_failure: None,
+            permanent: false,
+            pause: None,
+            pause_order: 0,
+            tick: None,
+            unasked: 0,
+            abandoned: Vec::new(),
+            tasks: 0,
+            totals: Totals::default(),
+            history: Vec::new(),
+            orders: 0,
+            said: Vec::new(),
+        }
+    }
+
+    /// Takes in one input, and learns from `chance` what was left to chance.
+    pub(super) fn feed(&mut self, told: Told, now: Instant, chance: &Chance) -> Vec<Said> {
+        self.unasked = 0;
+        self.ring(now, chance);
+        if !matches!(told, Told::Tick) && self.asleep {
+            self.asleep = false;
+            self.tick = self.alarm(now, self.config.tick);
+        }
+        self.hear(told, now, chance);
+        self.settle(now);
+        if let Told::Claim(caller) = told {
+            self.tell(caller);
+        }
+        if matches!(told, Told::Try) {
+            self.answer_try(now);
+        }
+        // The end of the pause is random: within bounds, it is what the core says.
+        if let Some(None) = self.pause {
+            let doublings = (self.failures - 1).min(31);
+            let longest = self.config.backoff_base.saturating_mul(1 << doublings);
+            let end = chance.backoff_ends.expect("a pause has an end");
+            assert!(end >= now && end - now <= longest.min(self.config.backoff_cap));
+            self.pause = Some(Some((end, self.pause_order)));
+        }
+        std::mem::take(&mut self.said)
+    }
+
+    fn hear(&mut self, told: Told, now: Instant, chance: &Chance) {
+        match told {
+            Told::Wait(deadline) => self.wait(deadline, now),
+            Told::Try if self.is_closing() => {}
+            Told::Try => {
+                self.serve(now);
+                match self.for_caller(now) {
+                    Some(slot) => self.said.push(Said::Lend(slot)),
+                    None => self.unasked = 1,
+                }
+            }
+            Told::Claim(caller) => self.queue_again(caller, now),
+            Told::Cancel(caller) => {
+                let was = std::mem::replace(&mut self.callers[caller].standing, Standing::Gone);
+                self.line.retain(|other| *other != caller);
+                self.offered.retain(|other| *other != caller);
+                self.totals.cancelled += u64::from(!matches!(was, Standing::Refused(_)));
+                if let Standing::Offered(slot) = was {
+                    self.place(slot, now);
+                }
+            }
+            Told::GiveBack(slot, how) => self.give_back(slot, how, now),
+            Told::Begin(task) => self.begin(task, now),
+            Told::Ended(task, outcome) => self.ended(task, outcome, now),
+            Told::Resize(max) => self.config.max_size = max,
+            Told::Pause if self.mode == Mode::Open => self.mode = Mode::Paused,
+            Told::Resume if self.mode == Mode::Paused => self.mode = Mode::Open,
+            Told::RetireAll(spread) => self.retire_all(spread, now, chance),
+            Told::Close if !self.is_closing() => {
+                self.mode = Mode::Closing;
+                self.said.push(Said::Closing);
+                self.refuse_line(Why::Closed, now);
+                for caller in 0..self.callers.len() {
+                    if self.callers[caller].standing == Standing::Lapsed {
+                        self.refuse(caller, Why::Closed, 0, now);
+                    }
+                }
+            }
+            Told::DriverUp => {
+                (self.driver, self.asleep) = (true, false);
+                self.tick = self.alarm(now, self.config.tick);
+                for index in 0..self.slots.len() {
+                    if self.slots[index].timeout.is_none() {
+                        let timeout = self.timeout_of(self.slots[index].place, now);
+                        self.slots[index].timeout = timeout;
+                    }
+                }
+                if let Some(before) = self.suspect_before.take() {
+                    self.check_where(|slot| slot.since <= before, false, now);
+                }
+            }
+            Told::DriverLost => {
+                (self.driver, self.suspect_before, self.tick) = (false, Some(now), None);
+                self.said.extend(self.line.iter().map(|caller| Said::Wake(*caller)));
+            }
+            Told::Returned | Told::Tick | Told::Pause | Told::Resume | Told::Close => {}
+        }
+    }
+
+    fn wait(&mut self, deadline: Option<Instant>, now: Instant) {
+        let mut why = Why::Closed;
+        if !self.is_closing() {
+            self.serve(now);
+            if let Some(slot) = self.for_caller(now) {
+                return self.said.push(Said::Lend(slot));
+            }
+            why = if deadline.is_some_and(|deadline| deadline <= now) {
+                self.unasked = 1;
+                Why::Deadline
+            } else if self.line.len() >= self.config.max_waiters as usize {
+                self.unasked = 1;
+                Why::TooManyWaiters
+            } else {
+                let caller = self.callers.len();
+                let deadline = deadline.map(|at| (at, self.order()));
+                self.callers.push(Caller {
+                    standing: Standing::Waiting,
+                    came: now,
+                    deadline,
+                    window: None,
+                    expired: false,
+                    late: false,
+                });
+                self.line.push_back(caller);
+                self.totals.queued += 1;
+                return self.said.push(Said::Queue(caller));
+            };
+        }
+        let reason = self.reason(why, self.line.len(), now, now);
+        self.said.push(Said::Refuse(reason));
+    }
+
+    fn queue_again(&mut self, caller: usize, now: Instant) {
+        if self.callers[caller].standing != Standing::Lapsed {
+            return;
+        }
+        self.serve(now);
+        self.callers[caller].standing = Standing::Waiting;
+        if std::mem::replace(&mut self.callers[caller].late, true) {
+            self.line.push_back(caller);
+        } else {
+            self.line.push_front(caller);
+        }
+    }
+
+    fn tell(&mut self, caller: usize) {
+        match self.callers[caller].standing {
+            Standing::Offered(slot) => {
+                self.slots[slot as usize].place = Place::Lent;
+                self.offered.retain(|other| *other != caller);
+                self.said.push(Said::Lend(slot));
+            }
+            Standing::Refused(reason) => self.said.push(Said::Refuse(reason)),
+            _ => return,
+        }
+        self.callers[caller].standing = Standing::Gone;
+    }
+
+    fn answer_try(&mut self, now: Instant) {
+        if self.said.iter().any(|said| matches!(said, Said::Lend(_))) {
+            return;
+        }
+        let counts = self.counts();
+        let why = match self.mode {
+            Mode::Closing | Mode::Drained => Why::Closed,
+            Mode::Paused => Why::Paused,
+            Mode::Open if counts.checking > 0 => Why::Checking,
+            Mode::Open if counts.creating > 0 => Why::Creating,
+            Mode::Open if self.failures > 0 && counts.live + counts.offered == 0 => {
+                Why::CreateFailed
+            }
+            Mode::Open => Why::Exhausted,
+        };
+        let reason = self.reason(why, self.line.len(), now, now);
+        self.said.push(Said::Refuse(reason));
+    }
+
+    pub(super) fn refuse_line(&mut self, why: Why, now: Instant) {
+        for (ahead, caller) in std::mem::take(&mut self.line).into_iter().enumerate() {
+            self.refuse(caller, why, ahead, now);
+        }
+    }
+
+    pub(super) fn refuse(&mut self, caller: usize, why: Why, ahead: usize, now: Instant) {
+        let reason = self.reason(why, ahead, self.callers[caller].came, now);
+        self.callers[caller].standing = Standing::Refused(reason);
+        self.line.retain(|other| *other != caller);
+        self.said.push(Said::Wake(caller));
+    }
+
+    pub(super) fn reason(&mut self, why: Why, ahead: usize, came: Instant, now: Instant) -> Reason {
+        match why {
+            Why::Deadline => self.totals.timed_out += 1,
+            Why::TooManyWaiters => self.totals.too_many_waiters += 1,
+            Why::CreateFailed => self.totals.create_refused += 1,
+            Why::Closed => self.totals.closed_refused += 1,
+            _ => {}
+        }
+        let mut phases = [Duration::ZERO; 6];
+        let ends = self.history.iter().skip(1).map(|(at, _)| *at).chain([now]);
+        for ((start, phase), end) in self.history.iter().zip(ends) {
+            if let Some(phase) = phase {
+                phases[*phase as usize] += end.saturating_duration_since((*start).max(came));
+            }
+        }
+        let ahead = u32::try_from(ahead).expect("a few callers");
+        Reason { why: why as u8, ahead, waited: now - came, phases }
+    }
+
+    /// An alarm after so long, later than all that were set for the same moment.
+    pub(super) fn alarm(&mut self, now: Instant, after: Duration) -> Alarm {
+        let order = self.order();
+        now.checked_add(after).map(|at| (at, order))
+    }
+
+    pub(super) fn order(&mut self) -> u64 {
+        self.orders += 1;
+        self.orders
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        matches!(self.mode, Mode::Closing | Mode::Drained)
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let mut counts = Counts { max: self.config.max_size, ..Counts::default() };
+        for slot in &self.slots {
+            match slot.place {
+                Place::Vacant => {}
+                Place::Creating { .. } => counts.creating += 1,
+                Place::Idle | Place::Lent => counts.live += 1,
+                Place::Offered => counts.offered += 1,
+                Place::Checking { .. } => counts.checking += 1,
+                Place::Resetting => counts.resetting += 1,
+                Place::Closing => counts.closing += 1,
+                Place::Stuck => counts.stuck += 1,
+            }
+        }
+        counts.abandoned = u32::try_from(self.abandoned.len()).expect("a few");
+        counts.waiting = u32::try_from(self.line.len()).expect("a few");
+        counts.oldest_wait = self.line.front().map(|caller| self.callers[*caller].came);
+        counts
+    }
+}
+
+/// In the order of their numbers.
+pub(super) const PHASES: [Phase; 6] = [
+    Phase::Exhausted,
+    Phase::Creating,
+    Phase::BackingOff,
+    Phase::Checking,
+    Phase::Clearing,
+    Phase::Paused,
+];

@@ -1,0 +1,487 @@
+//! How the reference decides.
+
+use std::time::{Duration, Instant};
+
+use super::chance::Chance;
+use super::pool::{Alarm, Mode, Place, Pool, Said, Slot, Standing};
+use crate::Phase;
+use crate::io::{GiveBack, Job, Outcome, Why};
+
+/// What can be due.
+#[derive(Clone, Copy, Debug)]
+enum Due {
+    Deadline(usize),
+    Window(usize),
+    Timeout(u32),
+    Pause,
+    Tick,
+    Sweep,
+}
+
+impl Pool {
+    /// Lets everything happen that is due, in the order of its moments.
+    pub(super) fn ring(&mut self, now: Instant, chance: &Chance) {
+        let mut sweep = chance.sweep_at.map(|at| (at, 0));
+        loop {
+            let mut due = vec![
+                (self.pause.flatten(), Due::Pause),
+                (self.tick, Due::Tick),
+                (sweep, Due::Sweep),
+            ];
+            for (index, caller) in self.callers.iter().enumerate() {
+                let waits = !matches!(caller.standing, Standing::Refused(_) | Standing::Gone);
+                due.push((caller.deadline.filter(|_| waits), Due::Deadline(index)));
+                let offered = matches!(caller.standing, Standing::Offered(_));
+                due.push((caller.window.filter(|_| offered), Due::Window(index)));
+            }
+            for (index, slot) in (0..).zip(&self.slots) {
+                due.push((slot.timeout, Due::Timeout(index)));
+            }
+            let first = due.into_iter().filter_map(|(alarm, due)| Some((alarm?, due)));
+            let first = first.min_by_key(|(alarm, _)| *alarm);
+            let Some((_, due)) = first.filter(|((at, _), _)| *at <= now) else { return };
+            match due {
+                Due::Deadline(caller) => self.deadline_passed(caller, now),
+                Due::Window(caller) => self.window_closed(caller, now),
+                Due::Timeout(slot) => self.timed_out(slot, now),
+                Due::Pause => self.pause = None,
+                Due::Tick => self.fall_asleep_or_go_on(now),
+                Due::Sweep => {
+                    sweep = None;
+                    self.close_old(now);
+                }
+            }
+        }
+    }
+
+    fn deadline_passed(&mut self, caller: usize, now: Instant) {
+        self.callers[caller].deadline = None;
+        match self.callers[caller].standing {
+            Standing::Offered(_) => self.callers[caller].expired = true,
+            Standing::Waiting => {
+                let ahead = self.line.iter().take_while(|other| **other != caller).count();
+                self.refuse(caller, Why::Deadline, ahead, now);
+            }
+            Standing::Lapsed => self.refuse(caller, Why::Deadline, 0, now),
+            Standing::Refused(_) | Standing::Gone => {}
+        }
+    }
+
+    fn window_closed(&mut self, caller: usize, now: Instant) {
+        let Standing::Offered(slot) = self.callers[caller].standing else { return };
+        self.totals.revoked += 1;
+        self.withdraw(caller, now);
+        self.place(slot, now);
+    }
+
+    fn withdraw(&mut self, caller: usize, now: Instant) {
+        self.offered.retain(|other| *other != caller);
+        self.callers[caller].standing = Standing::Lapsed;
+        if self.callers[caller].expired {
+            self.refuse(caller, Why::Deadline, 0, now);
+        } else if self.is_closing() {
+            self.refuse(caller, Why::Closed, 0, now);
+        }
+    }
+
+    fn timed_out(&mut self, index: u32, now: Instant) {
+        let slot = &mut self.slots[index as usize];
+        let (place, task, began) = (slot.place, slot.task, slot.began);
+        slot.timeout = None;
+        self.totals.abandoned += 1;
+        if !matches!(place, Place::Creating { .. }) {
+            self.totals.closed += 1;
+        }
+        if self.abandoned.len() < self.config.max_size.max(1) as usize {
+            self.abandoned.push(task);
+            self.slots[index as usize].place = Place::Vacant;
+        } else {
+            self.slots[index as usize].place = Place::Stuck;
+        }
+        self.said.push(Said::Abandon(task));
+        match place {
+            Place::Creating { .. } => self.create_failed(began, true, now),
+            Place::Checking { .. } => self.check_failed(began, now),
+            _ => {}
+        }
+    }
+
+    fn fall_asleep_or_go_on(&mut self, now: Instant) {
+        let at_home = |slot: &Slot| matches!(slot.place, Place::Vacant | Place::Idle);
+        if self.is_closing() {
+            self.tick = None;
+        } else if self.line.is_empty() && self.slots.iter().all(at_home) {
+            (self.asleep, self.tick) = (true, None);
+        } else {
+            self.tick = self.alarm(now, self.config.tick);
+        }
+    }
+
+    pub(super) fn settle(&mut self, now: Instant) {
+        self.shed(now);
+        self.serve(now);
+        let counts = self.counts();
+        let tripped = self.config.fail_fast_after.is_some_and(|limit| self.failures >= limit);
+        let hopeless = tripped || (self.permanent && self.pause.is_some());
+        let others = counts.live + counts.offered + counts.checking + counts.resetting;
+        let coming = if tripped { others } else { others + counts.creating };
+        if self.mode == Mode::Open && hopeless && coming == 0 && !self.line.is_empty() {
+            self.refuse_line(Why::CreateFailed, now);
+            self.unasked = 1;
+        }
+        if self.asleep && self.slots.iter().any(|slot| slot.place == Place::Lent) {
+            self.asleep = false;
+            self.tick = self.alarm(now, self.config.tick);
+        }
+        self.attended = self.mode != Mode::Open
+            || !self.line.is_empty()
+            || self.is_over_size()
+            || self.asleep
+            || !self.driver;
+        self.grow(now);
+        let phase = self.phase();
+        self.history.push((now, phase));
+        if self.mode == Mode::Closing && self.counts().charged() == 0 {
+            self.mode = Mode::Drained;
+            self.said.push(Said::Drained);
+        }
+    }
+
+    fn shed(&mut self, now: Instant) {
+        for index in self.indices() {
+            let too_many = self.is_closing() || self.is_over_size();
+            if too_many && self.at(index).place == Place::Idle {
+                self.start(index, Job::Close, now);
+            }
+        }
+    }
+
+    pub(super) fn serve(&mut self, now: Instant) {
+        while self.mode == Mode::Open && !self.line.is_empty() {
+            let Some(slot) = self.fit_one(now) else { return };
+            self.offer(slot, now);
+        }
+    }
+
+    pub(super) fn for_caller(&mut self, now: Instant) -> Option<u32> {
+        if self.mode != Mode::Open || !self.line.is_empty() {
+            return None;
+        }
+        self.unasked = 1;
+        let slot = self.fit_one(now);
+        self.unasked = 0;
+        if let Some(slot) = slot {
+            self.slots[slot as usize].place = Place::Lent;
+        }
+        slot
+    }
+
+    /// The lowest idle place with something to lend. What is outdated below it is closed; if there is none, as many checks are started as
+    /// there are callers without one.
+    fn fit_one(&mut self, now: Instant) -> Option<u32> {
+        for index in self.indices() {
+            if self.at(index).place != Place::Idle {
+                continue;
+            }
+            if self.is_outdated(index, now) {
+                self.start(index, Job::Close, now);
+            } else if !self.needs_check(index, now) {
+                return Some(index);
+            }
+        }
+        for index in self.indices() {
+            let callers = self.line.len() + self.unasked as usize;
+            if self.at(index).place == Place::Idle && self.checks_counted_on() < callers {
+                self.start(index, Job::Check, now);
+            }
+        }
+        None
+    }
+
+    fn offer(&mut self, slot: u32, now: Instant) {
+        let Some(caller) = self.line.pop_front() else { return };
+        self.slots[slot as usize].place = Place::Offered;
+        self.callers[caller].standing = Standing::Offered(slot);
+        self.callers[caller].window = self.alarm(now, self.config.claim_window);
+        self.offered.push(caller);
+        self.said.push(Said::Wake(caller));
+    }
+
+    /// A resource that may be lent has come home.
+    pub(super) fn place(&mut self, index: u32, now: Instant) {
+        if self.is_closing() || self.is_over_size() || self.is_outdated(index, now) {
+            self.start(index, Job::Close, now);
+        } else if self.mode == Mode::Open && !self.line.is_empty() {
+            self.offer(index, now);
+        } else {
+            let slot = &mut self.slots[index as usize];
+            (slot.place, slot.since) = (Place::Idle, now);
+        }
+    }
+
+    fn grow(&mut self, now: Instant) {
+        if self.mode != Mode::Open || self.pause.is_some() {
+            return;
+        }
+        let limit = if self.failures > 0 { 1 } else { self.config.max_creating };
+        loop {
+            let counts = self.counts();
+            let waiting = self.line.len();
+            let wanted = self.coming() < waiting + self.unasked as usize;
+            if !wanted || counts.creating >= limit || counts.charged() >= self.config.max_size {
+                return;
+            }
+            let unasked = self.coming() >= waiting;
+            let vacant = self.slots.iter().position(|slot| slot.place == Place::Vacant);
+            let index = vacant.unwrap_or(self.slots.len());
+            let slot = Slot {
+                place: Place::Creating { unasked },
+                since: now,
+                epoch: self.epoch,
+                retire_at: now.checked_add(self.config.max_lifetime),
+                began: now,
+                task: 0,
+                timeout: None,
+            };
+            if vacant.is_some() {
+                self.slots[index] = slot;
+            } else {
+                self.slots.push(slot);
+            }
+            self.start(u32::try_from(index).expect("a few"), Job::Create, now);
+        }
+    }
+
+    pub(super) fn give_back(&mut self, index: u32, how: GiveBack, now: Instant) {
+        match how {
+            GiveBack::Unused if self.is_outdated(index, now) => self.start(index, Job::Close, now),
+            GiveBack::Unused => self.slots[index as usize].place = Place::Idle,
+            GiveBack::Reset if self.is_closing() || self.is_over_size() => {
+                self.start(index, Job::Close, now);
+            }
+            GiveBack::Reset => self.start(index, Job::Reset, now),
+            GiveBack::Discard => self.start(index, Job::Close, now),
+            GiveBack::Detached => self.slots[index as usize].place = Place::Vacant,
+        }
+    }
+
+    fn start(&mut self, index: u32, job: Job, now: Instant) {
+        let place = match job {
+            Job::Create => self.at(index).place,
+            Job::Check => Place::Checking { doubtful: false },
+            Job::Reset => Place::Resetting,
+            Job::Close => Place::Closing,
+        };
+        let timeout = if self.driver { self.timeout_of(place, now) } else { None };
+        let slot = &mut self.slots[index as usize];
+        (slot.place, slot.began, slot.task, slot.timeout) = (place, now, self.tasks, timeout);
+        self.tasks += 1;
+        self.said.push(Said::Start(index, job.into()));
+    }
+
+    /// The deadline of the job in a place, if it begins now.
+    pub(super) fn timeout_of(&mut self, place: Place, now: Instant) -> Alarm {
+        let timeout = match place {
+            Place::Creating { .. } => self.config.create_timeout,
+            Place::Checking { .. } => self.config.check_timeout,
+            Place::Resetting => self.config.reset_timeout,
+            Place::Closing => self.config.close_timeout,
+            _ => return None,
+        };
+        self.alarm(now, timeout)
+    }
+
+    pub(super) fn begin(&mut self, task: usize, now: Instant) {
+        let Some(index) = self.place_of(task) else { return };
+        if let Place::Creating { unasked } = self.at(index).place {
+            let wanted = unasked || self.coming() <= self.line.len();
+            let in_debt = self.counts().charged() > self.config.max_size;
+            if self.mode != Mode::Open || in_debt || !wanted {
+                return;
+            }
+            let epoch = self.epoch;
+            let slot = &mut self.slots[index as usize];
+            (slot.began, slot.epoch) = (now, epoch);
+        }
+        if self.at(index).place != Place::Stuck {
+            self.said.push(Said::Proceed(task));
+        }
+    }
+
+    pub(super) fn ended(&mut self, task: usize, outcome: Outcome, now: Instant) {
+        if self.abandoned.contains(&task) {
+            self.abandoned.retain(|other| *other != task);
+            return;
+        }
+        let index = self.place_of(task).expect("a task that is not abandoned has a place");
+        let slot = &mut self.slots[index as usize];
+        slot.timeout = None;
+        let (place, began) = (slot.place, slot.began);
+        match (place, outcome) {
+            (Place::Creating { .. }, Outcome::Created) => {
+                (self.failures, self.last_failure, self.permanent) = (0, None, false);
+                self.pause = None;
+                self.totals.created += 1;
+                self.place(index, now);
+            }
+            (Place::Creating { .. }, Outcome::CreateFailed { transient }) => {
+                slot.place = Place::Vacant;
+                self.create_failed(began, transient, now);
+            }
+            (Place::Creating { .. }, _) | (Place::Stuck, _) => slot.place = Place::Vacant,
+            (Place::Checking { .. } | Place::Resetting, Outcome::Fit) => self.place(index, now),
+            (Place::Closing, _) => {
+                slot.place = Place::Vacant;
+                self.totals.closed += 1;
+            }
+            (place, outcome) => {
+                if outcome == Outcome::Unfit {
+                    self.start(index, Job::Close, now);
+                } else {
+                    slot.place = Place::Vacant;
+                    self.totals.closed += 1;
+                }
+                if matches!(place, Place::Checking { .. }) {
+                    self.check_failed(began, now);
+                }
+            }
+        }
+    }
+
+    fn create_failed(&mut self, began: Instant, transient: bool, now: Instant) {
+        self.totals.create_failed += 1;
+        let overlaps = self.last_failure.is_some_and(|last| began <= last);
+        if self.failures == 0 || !overlaps {
+            self.failures += 1;
+        }
+        (self.last_failure, self.permanent) = (Some(now), !transient);
+        self.pause_order = self.order();
+        self.pause = Some(None);
+    }
+
+    fn check_failed(&mut self, began: Instant, now: Instant) {
+        self.totals.check_failed += 1;
+        self.check_where(|slot| slot.since < began, true, now);
+    }
+
+    pub(super) fn check_where(
+        &mut self,
+        which: impl Fn(&Slot) -> bool,
+        doubtful: bool,
+        now: Instant,
+    ) {
+        for index in self.indices() {
+            if self.at(index).place == Place::Idle && which(self.at(index)) {
+                self.start(index, Job::Check, now);
+                self.slots[index as usize].place = Place::Checking { doubtful };
+            }
+        }
+    }
+
+    pub(super) fn retire_all(&mut self, spread: Duration, now: Instant, chance: &Chance) {
+        self.epoch += 1;
+        if spread.is_zero() {
+            for caller in std::mem::take(&mut self.offered).into_iter().rev() {
+                let Standing::Offered(slot) = self.callers[caller].standing else { continue };
+                self.withdraw(caller, now);
+                if self.callers[caller].standing == Standing::Lapsed {
+                    self.callers[caller].standing = Standing::Waiting;
+                    self.line.push_front(caller);
+                }
+                self.start(slot, Job::Close, now);
+            }
+            return self.close_outdated(now);
+        }
+        for index in self.indices() {
+            let slot = &mut self.slots[index as usize];
+            let open = matches!(
+                slot.place,
+                Place::Idle
+                    | Place::Lent
+                    | Place::Offered
+                    | Place::Checking { .. }
+                    | Place::Resetting
+            );
+            if open && slot.epoch + 1 == self.epoch {
+                let dice = chance.retire_at[index as usize];
+                let latest = slot.retire_at.map_or(now + spread, |old| old.min(now + spread));
+                assert!(dice.is_some_and(|at| at <= latest), "{dice:?} is after {latest:?}");
+                (slot.epoch, slot.retire_at) = (self.epoch, dice);
+                self.said.push(Said::Retag(index));
+            }
+        }
+    }
+
+    fn close_outdated(&mut self, now: Instant) {
+        for index in self.indices() {
+            if self.at(index).place == Place::Idle && self.is_outdated(index, now) {
+                self.start(index, Job::Close, now);
+            }
+        }
+    }
+
+    fn close_old(&mut self, now: Instant) {
+        for index in self.indices() {
+            let lain = now.saturating_duration_since(self.at(index).since);
+            let old = lain >= self.config.idle_timeout || self.is_outdated(index, now);
+            if self.at(index).place == Place::Idle && old {
+                self.start(index, Job::Close, now);
+            }
+        }
+    }
+
+    fn phase(&self) -> Option<Phase> {
+        let counts = self.counts();
+        Some(match () {
+            () if self.line.is_empty() => return None,
+            () if self.mode == Mode::Paused => Phase::Paused,
+            () if counts.creating > 0 => Phase::Creating,
+            () if self.pause.is_some() && counts.charged() < counts.max => Phase::BackingOff,
+            () if counts.checking > 0 => Phase::Checking,
+            () if counts.live + counts.offered == 0 && counts.charged() > 0 => Phase::Clearing,
+            () => Phase::Exhausted,
+        })
+    }
+
+    pub(super) fn needs_check(&self, index: u32, now: Instant) -> bool {
+        let since = self.at(index).since;
+        now.saturating_duration_since(since) >= self.config.check_after_idle
+            || self.suspect_before.is_some_and(|before| since <= before)
+    }
+
+    pub(super) fn is_outdated(&self, index: u32, now: Instant) -> bool {
+        let slot = self.at(index);
+        slot.epoch != self.epoch || slot.retire_at.is_some_and(|at| at <= now)
+    }
+
+    fn is_over_size(&self) -> bool {
+        let counts = self.counts();
+        counts.charged() - counts.closing > counts.max
+    }
+
+    fn checks_counted_on(&self) -> usize {
+        let counted = |slot: &&Slot| slot.place == Place::Checking { doubtful: false };
+        self.slots.iter().filter(counted).count()
+    }
+
+    fn coming(&self) -> usize {
+        let counts = self.counts();
+        (counts.creating + counts.resetting) as usize + self.checks_counted_on()
+    }
+
+    /// The place whose present job this task does.
+    fn place_of(&self, task: usize) -> Option<u32> {
+        let has_job = |slot: &Slot| {
+            !matches!(slot.place, Place::Vacant | Place::Idle | Place::Lent | Place::Offered)
+        };
+        self.indices().find(|index| self.at(*index).task == task && has_job(self.at(*index)))
+    }
+
+    fn at(&self, index: u32) -> &Slot {
+        &self.slots[index as usize]
+    }
+
+    pub(super) fn indices(&self) -> std::ops::Range<u32> {
+        0..u32::try_from(self.slots.len()).expect("a few")
+    }
+}

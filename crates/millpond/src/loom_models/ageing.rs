@@ -1,0 +1,173 @@
+//! Resources that have lain too long, are too old, or belong to another epoch; and the tick by which borrowers tell.
+
+use std::task::Poll;
+use std::time::Duration;
+
+use loom::thread;
+use millpond_core::{Config, Input};
+
+use super::support::{CHECK_AFTER_IDLE, Rig, model, settings};
+use crate::Pooled;
+
+/// The driver closes a resource for having lain too long while a borrower has it, or has just used it.
+#[test]
+fn sweep_meets_take() {
+    model(3, || {
+        let config = Config {
+            max_size: 1,
+            check_after_idle: Duration::MAX,
+            idle_timeout: IDLE_TIMEOUT,
+            ..settings()
+        };
+        let rig = Rig::with(1, config);
+        rig.lay_out(1);
+        // Published just before the resource has lain too long.
+        rig.pass(IDLE_TIMEOUT - settings().tick);
+        rig.world.advance(settings().tick);
+        let borrower = {
+            let pool = rig.pool.clone();
+            thread::spawn(move || pool.try_get().map(|mut pooled| pooled.pick_up()).is_ok())
+        };
+        rig.hub.drive(1, false);
+        let used = borrower.join().expect("it ends");
+        rig.world.run();
+        assert_eq!(
+            rig.world.gone(),
+            usize::from(!used),
+            "closed though in use, or left though too old"
+        );
+        rig.end();
+    });
+}
+
+/// After `retire_all` has returned, what is of the old epoch and comes home at that moment is lent.
+#[test]
+fn retire_all_meets_give_back() {
+    model(3, || {
+        let rig = Rig::new(1, 1);
+        let lent = rig.lend();
+        let borrower = thread::spawn(move || drop(lent));
+        rig.pool.retire_all(Duration::ZERO);
+        let mut caller = rig.caller();
+        let told = caller.poll();
+        borrower.join().expect("it ends");
+        rig.world.run();
+        let told = caller.finish(told);
+        let Poll::Ready(Ok(pooled)) = told else { panic!("nothing new was opened") };
+        assert_eq!(Pooled::metrics(&pooled).epoch(), 1, "a resource of the old epoch is lent");
+        drop(pooled);
+        rig.end();
+    });
+}
+
+/// What is of an old epoch comes home and lies idle.
+#[test]
+fn give_back_after_retire_all() {
+    model(3, || {
+        let rig = Rig::new(1, 1);
+        let lent = rig.lend();
+        let retiring = {
+            let pool = rig.pool.clone();
+            thread::spawn(move || {
+                pool.retire_all(Duration::ZERO);
+                drop(lent);
+            })
+        };
+        drop(rig.pool.status());
+        retiring.join().expect("it ends");
+        rig.world.run();
+        assert_eq!(rig.world.gone(), 1, "what is out of date lies idle");
+        rig.end();
+    });
+}
+
+/// The tick stops because everything lies idle, while a borrower takes something.
+#[test]
+fn falling_asleep_meets_take() {
+    model(3, || {
+        let forever = Duration::MAX;
+        let config =
+            Config { max_size: 1, idle_timeout: forever, max_lifetime: forever, ..settings() };
+        let rig = Rig::with(1, config);
+        rig.lay_out(1);
+        rig.world.advance(settings().tick);
+        let borrower = {
+            let hub = rig.hub.clone();
+            thread::spawn(move || hub.shelves.take().map(|(claim, _)| claim))
+        };
+        rig.hub.drive(1, false);
+        let lent = borrower.join().expect("it ends");
+        let ticks = rig.hub.read(|desk| desk.core.next_timeout()).is_some();
+        assert_eq!(ticks, lent.is_some(), "nobody publishes the time while something is lent");
+        if let Some(claim) = lent {
+            assert!(claim.put().is_ok(), "nobody attends");
+        }
+        rig.end();
+    });
+}
+
+/// The pool wakes up, and a borrower that finds the flag down does not know the time yet: it takes unchecked what has long
+/// lain idle.
+#[test]
+fn waking_up_meets_take() {
+    model(3, || {
+        let rig = Rig::new(1, 1);
+        rig.lay_out(1);
+        rig.world.advance(settings().tick);
+        rig.hub.drive(1, false);
+        assert!(!rig.takes_by_itself(), "the pool is asleep");
+        rig.world.advance(CHECK_AFTER_IDLE);
+        let visitor = {
+            let hub = rig.hub.clone();
+            thread::spawn(move || drop(hub.tell(Input::Resume)))
+        };
+        assert!(rig.pool.try_get().is_err(), "lent unchecked");
+        visitor.join().expect("it ends");
+        rig.end();
+    });
+}
+
+/// What has to be checked by now is taken unchecked, because the tick is late.
+#[test]
+fn late_tick_meets_take() {
+    model(3, || {
+        let rig = Rig::new(1, 1);
+        rig.lay_out(1);
+        rig.pass(CHECK_AFTER_IDLE - settings().tick);
+        rig.world.advance(settings().tick);
+        let driver = {
+            let hub = rig.hub.clone();
+            thread::spawn(move || drop(hub.drive(1, false)))
+        };
+        assert!(rig.pool.try_get().is_err(), "lent unchecked");
+        driver.join().expect("it ends");
+        rig.end();
+    });
+}
+
+/// What is too old by now is lent, because the tick is late.
+#[test]
+fn late_tick_meets_retirement() {
+    model(3, || {
+        let config = Config {
+            max_size: 1,
+            check_after_idle: Duration::MAX,
+            max_lifetime: LIFETIME,
+            ..settings()
+        };
+        let rig = Rig::with(1, config);
+        rig.lay_out(1);
+        rig.pass(LIFETIME - settings().tick);
+        rig.world.advance(settings().tick);
+        let driver = {
+            let hub = rig.hub.clone();
+            thread::spawn(move || drop(hub.drive(1, false)))
+        };
+        assert!(rig.pool.try_get().is_err(), "lent although it is too old");
+        driver.join().expect("it ends");
+        rig.end();
+    });
+}
+
+const IDLE_TIMEOUT: Duration = Duration::from_secs(100);
+const LIFETIME: Duration = Duration::from_secs(100);

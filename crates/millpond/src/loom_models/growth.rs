@@ -1,0 +1,155 @@
+//! Resources that are being opened, and changes of how many there may be.
+
+use std::task::Poll;
+
+use loom::thread;
+use millpond_core::{Input, Outcome};
+
+use super::support::{Broken, Rig, model, settings};
+use crate::error::CreateFailure;
+use crate::{GetError, Pooled};
+
+/// The caller for which a resource is opened goes away, another helps itself meanwhile: the resource is lost or lent twice.
+#[test]
+fn creation_meets_cancel_and_take() {
+    model(3, || {
+        let rig = Rig::new(1, 1);
+        let waiter = rig.waiter();
+        let job = rig.begin();
+        let task = {
+            let (hub, toy) = (rig.hub.clone(), rig.world.toy());
+            thread::spawn(move || hub.ended(job, Outcome::Created, Some(toy)))
+        };
+        let other = {
+            let pool = rig.pool.clone();
+            thread::spawn(move || {
+                if let Ok(mut pooled) = pool.try_get() {
+                    pooled.pick_up();
+                }
+            })
+        };
+        drop(waiter);
+        task.join().expect("it ends");
+        other.join().expect("it ends");
+        assert!(rig.takes_by_itself(), "the resource is lost");
+        rig.end();
+    });
+}
+
+/// A creation fails for good while a caller queues, and the caller waits for nothing.
+#[test]
+fn failed_creation_meets_enqueue() {
+    model(3, || {
+        let rig = Rig::new(1, 1);
+        let mut first = rig.waiter();
+        let mut second = rig.caller();
+        let job = rig.begin();
+        let task = {
+            let hub = rig.hub.clone();
+            thread::spawn(move || hub.create_failed(job, CreateFailure::error(Broken, false)))
+        };
+        let told = second.poll();
+        task.join().expect("it ends");
+        let told_first = first.run();
+        assert!(
+            matches!(told_first, Poll::Ready(Err(GetError::Create(..)))),
+            "the first is told why"
+        );
+        rig.assert_at_rest();
+        drop((second.finish(told), first, second));
+        rig.end();
+    });
+}
+
+/// The pool shrinks while a resource comes home and another caller asks: more are lent than there may be.
+#[test]
+fn resize_meets_give_back_and_get() {
+    model(3, || {
+        let rig = Rig::new(2, 2);
+        let (first, second) = (rig.lend(), rig.lend());
+        let borrower = thread::spawn(move || drop(first));
+        let mut caller = rig.caller();
+        let asking = thread::spawn(move || (caller.poll(), caller));
+        rig.pool.resize(1).expect("a small size");
+        borrower.join().expect("it ends");
+        let (told, mut caller) = asking.join().expect("it ends");
+        let told = caller.finish(told);
+        let lent_before = told.is_ready();
+        rig.world.run();
+        assert_eq!(rig.charged(), 1 + u32::from(lent_before), "one too many is not closed");
+        drop(told);
+        rig.world.run();
+        assert_eq!(rig.charged(), 1, "one too many is not closed");
+        drop(second);
+        assert!(lent_before || caller.run().is_ready(), "what may stay goes to the one that waits");
+        rig.end();
+    });
+}
+
+/// A shelf is opened while callers wait, and what comes home to it lies there unseen.
+#[test]
+fn new_shelf_meets_give_back() {
+    model(3, || {
+        let rig = Rig::new(1, 2);
+        let lent = rig.lend();
+        let mut first = rig.caller();
+        let mut second = rig.caller();
+        let borrower = thread::spawn(move || drop(lent));
+        let asking = thread::spawn(move || (first.poll(), first));
+        let told_second = second.poll();
+        let (told_first, mut first) = asking.join().expect("it ends");
+        borrower.join().expect("it ends");
+        rig.world.run();
+        assert!(first.finish(told_first).is_ready(), "it waits beside what it waits for");
+        assert!(second.finish(told_second).is_ready(), "it waits beside what it waits for");
+        rig.end();
+    });
+}
+
+/// The epoch changes while a resource is being opened, and the resource is lent as one of the new epoch.
+#[test]
+fn retire_all_meets_creation() {
+    model(3, || {
+        let rig = Rig::new(1, 1);
+        let mut waiter = rig.waiter();
+        let job = rig.begin();
+        let task = {
+            let (hub, toy) = (rig.hub.clone(), rig.world.toy());
+            thread::spawn(move || hub.ended(job, Outcome::Created, Some(toy)))
+        };
+        rig.hub.tell(Input::RetireAll { spread: Default::default() });
+        // From here on nothing old may be lent.
+        let told = waiter.run();
+        assert!(told.is_pending(), "a resource of the old epoch is lent");
+        task.join().expect("it ends");
+        let told = waiter.run();
+        assert!(told.is_pending(), "a resource of the old epoch is lent");
+        rig.world.run();
+        let told = waiter.run();
+        let Poll::Ready(Ok(pooled)) = told else { panic!("nothing new was opened") };
+        assert_eq!(Pooled::metrics(&pooled).epoch(), 1);
+        drop(pooled);
+        rig.end();
+    });
+}
+
+/// A creation ends just after its deadline: what it opened is lost, or stands where the next one belongs.
+#[test]
+fn creation_meets_its_deadline() {
+    model(3, || {
+        let rig = Rig::new(1, 1);
+        let mut waiter = rig.waiter();
+        let job = rig.begin();
+        rig.world.advance(settings().create_timeout);
+        let task = {
+            let (hub, toy) = (rig.hub.clone(), rig.world.toy());
+            thread::spawn(move || hub.ended(job, Outcome::Created, Some(toy)))
+        };
+        rig.hub.drive(1, false);
+        task.join().expect("it ends");
+        assert_eq!(rig.world.gone(), 1, "what came too late is still there");
+        assert!(waiter.run().is_pending(), "what came too late was lent");
+        drop(waiter);
+        rig.end();
+    });
+}

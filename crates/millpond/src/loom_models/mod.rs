@@ -1,0 +1,13 @@
+//! Models of what happens when threads meet in a pool, explored by `loom`: `cargo xtask loom`.
+//!
+//! Each model forbids one interleaving, named in its comment. Threads act on real shelves and a real desk; tasks and the
+//! clock are the models' own (`support.rs`). That the models can fail is shown by `cargo xtask loom --mutate`.
+
+mod support;
+mod shelves;
+mod queueing;
+mod offers;
+mod growth;
+mod ageing;
+mod driving;
+mod closing;

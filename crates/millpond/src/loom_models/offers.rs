@@ -1,0 +1,84 @@
+//! Resources that are set aside for a caller: who gets them in the end.
+
+use std::time::Duration;
+
+use loom::thread;
+
+use super::support::{Rig, model};
+use crate::GetError;
+
+/// A caller goes away while something is set aside for it, and the next does not get it.
+#[test]
+fn grant_meets_cancel() {
+    model(3, || {
+        let rig = Rig::new(1, 1);
+        let lent = rig.lend();
+        let first = rig.waiter();
+        let mut second = rig.waiter();
+        let borrower = thread::spawn(move || drop(lent));
+        drop(first);
+        borrower.join().expect("it ends");
+        assert!(second.run().is_ready(), "the resource is lost with the one that went");
+        rig.end();
+    });
+}
+
+/// A caller comes for what was set aside for it when the time for that is over, while the driver gives it to the next: both
+/// have it, or neither, or the caller has lost its place.
+#[test]
+fn revoked_grant_meets_late_poll() {
+    model(3, || {
+        let rig = Rig::new(1, 1);
+        let lent = rig.lend();
+        let mut late = rig.waiter();
+        drop(lent);
+        let mut next = rig.waiter();
+        rig.world.advance(CLAIM_WINDOW);
+        let driver = {
+            let hub = rig.hub.clone();
+            thread::spawn(move || drop(hub.drive(1, false)))
+        };
+        // By a new waker, because a runtime that forgot to poll it may have forgotten the old one.
+        late.move_on();
+        let told = late.poll();
+        driver.join().expect("it ends");
+        let told_next = next.poll();
+        assert_ne!(told_next.is_ready(), told.is_ready(), "both have it, or neither");
+        drop(told_next);
+        if told.is_pending() {
+            assert!(late.run().is_ready(), "the late one lost its place");
+        }
+        drop((told, next));
+        rig.end();
+    });
+}
+
+/// A resource comes home for a caller whose deadline has passed: it is set aside for it all the same, or goes lost.
+#[test]
+fn expiry_meets_give_back() {
+    model(3, || {
+        let rig = Rig::new(1, 1);
+        let lent = rig.lend();
+        let mut waiter = rig.caller().map(|get| get.timeout(PATIENCE));
+        assert!(waiter.poll().is_pending(), "it waits");
+        rig.world.advance(PATIENCE);
+        let driver = {
+            let hub = rig.hub.clone();
+            thread::spawn(move || drop(hub.drive(1, false)))
+        };
+        let borrower = thread::spawn(move || drop(lent));
+        let told = waiter.poll();
+        driver.join().expect("it ends");
+        borrower.join().expect("it ends");
+        let told = waiter.finish(told);
+        assert!(
+            matches!(told, std::task::Poll::Ready(Err(GetError::Timeout(_)))),
+            "its time was over before the resource came"
+        );
+        assert!(rig.takes_by_itself(), "the resource is lost with the one that went");
+        rig.end();
+    });
+}
+
+const CLAIM_WINDOW: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_millis(200);
