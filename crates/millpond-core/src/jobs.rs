@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::core::{Core, Mode};
 use crate::io::{Action, GiveBack, Idle, Job, Outcome};
+use crate::serve::Vetted;
 use crate::slots::{SlotId, State};
 use crate::timers::TimerKey;
 
@@ -17,8 +18,14 @@ impl Core {
     ) {
         debug_assert!(self.slots.get(index).state == State::Live, "slot {index} is not lent");
         match how {
-            GiveBack::Unused if self.is_outdated(index, now) => self.start(index, Job::Close, now),
-            GiveBack::Unused => idle.release(index, idle.since(index)),
+            GiveBack::Unused => match (self.vet(index, now, idle), self.waiters.front()) {
+                (Vetted::Outdated, _) => self.start(index, Job::Close, now),
+                // What `settle` would come to, without the way through the bits.
+                (Vetted::Fit, Some(id)) if self.mode == Mode::Open && !self.is_over_size() => {
+                    self.offer(id, index, now);
+                }
+                _ => idle.release(index, idle.since(index)),
+            },
             GiveBack::Reset if self.is_closing() || self.is_over_size() => {
                 self.start(index, Job::Close, now)
             }

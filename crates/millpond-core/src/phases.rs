@@ -56,20 +56,23 @@ pub(crate) struct PhaseClock {
 impl PhaseClock {
     /// From `now` on the pool is in `phase`; `None` while nobody waits.
     pub(crate) fn enter(&mut self, phase: Option<Phase>, now: Instant) {
-        if let Some((last, since)) = self.current {
-            self.sums.0[last as usize] += now.saturating_duration_since(since);
+        if self.current.map(|(last, _)| last) != phase {
+            self.sums = self.read(now);
+            self.current = phase.map(|phase| (phase, now));
         }
-        self.current = phase.map(|phase| (phase, now));
     }
 
     /// The sums up to `now`.
-    pub(crate) fn read(&mut self, now: Instant) -> Phases {
-        self.enter(self.current.map(|(phase, _)| phase), now);
-        self.sums
+    pub(crate) fn read(&self, now: Instant) -> Phases {
+        let mut sums = self.sums;
+        if let Some((phase, since)) = self.current {
+            sums.0[phase as usize] += now.saturating_duration_since(since);
+        }
+        sums
     }
 
     /// How long each phase lasted between the reading `start` and `now`.
-    pub(crate) fn since(&mut self, start: &Phases, now: Instant) -> Phases {
+    pub(crate) fn since(&self, start: &Phases, now: Instant) -> Phases {
         self.read(now).since(start)
     }
 }

@@ -11,7 +11,7 @@ use crate::timers::TimerKey;
 use crate::waiters::Standing;
 
 /// What an idle resource is good for.
-enum Vetted {
+pub(crate) enum Vetted {
     /// May be lent.
     Fit,
     /// May be lent once it was checked.
@@ -132,7 +132,7 @@ impl Core {
         None
     }
 
-    fn vet(&self, index: u32, now: Instant, idle: &impl Idle) -> Vetted {
+    pub(crate) fn vet(&self, index: u32, now: Instant, idle: &impl Idle) -> Vetted {
         let since = idle.since(index);
         if self.is_outdated(index, now) {
             Vetted::Outdated
@@ -165,7 +165,7 @@ impl Core {
     }
 
     /// Sets a resource aside for a waiter, which has the claim window to come for it.
-    fn offer(&mut self, id: crate::WaiterId, index: u32, now: Instant) {
+    pub(crate) fn offer(&mut self, id: crate::WaiterId, index: u32, now: Instant) {
         self.slots.enter(index, State::Offered);
         self.waiters.set(id, Standing::Offered(index));
         self.set_timer(TimerKey::Offer(id.index()), now, self.config.claim_window);

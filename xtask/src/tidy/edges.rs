@@ -18,8 +18,7 @@ use Edge::{Never, Only};
 /// `shelf.rs` and `shelf/`. Code under `#[cfg(test)]` is free.
 pub(super) const EDGES: &[(&str, Edge)] = &[
     ("crates/millpond-core/src/", Only(&["std", "core", "alloc", "crate"])),
-    // The mailbox has a body for each build, and the facade holds both.
-    ("crates/millpond/src/sync", Only(&["std", "core", "loom", "async_channel", "crate::sync"])),
+    ("crates/millpond/src/sync", Only(&["std", "core", "loom", "crate::sync"])),
     ("crates/millpond/src/shelf", Only(&["std", "core", "loom", "crate::sync", "crate::shelf"])),
     ("crates/millpond/src/pool", Never("crate::driver", &["crate::driver::command"])),
     ("crates/millpond/src/get", Never("crate::driver", &["crate::driver::command"])),

@@ -47,7 +47,7 @@ pub(super) enum Also {
     Drivers,
     /// The tick goes to sleep.
     Sleep,
-    /// The reaper looks.
+    /// The reaper finds what lay idle too long.
     Sweeps,
     /// Timers that are noticed late, by a poll, a cancel or the end of a job.
     Late,

@@ -166,10 +166,9 @@ impl World {
         let mut keys: Vec<_> = self.core.timers.keys().collect();
         keys.sort_unstable();
         keys.retain(|key| match key {
-            TimerKey::Deadline(_) | TimerKey::Offer(_) | TimerKey::Backoff => true,
             TimerKey::Job(_) => scope.has(Also::Hangs),
             TimerKey::Tick => scope.has(Also::Sleep),
-            TimerKey::Sweep => scope.has(Also::Sweeps),
+            _ => true,
         });
         for key in keys {
             into.push(Step::Fire(key));

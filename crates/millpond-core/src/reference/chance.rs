@@ -8,8 +8,8 @@ use crate::timers::TimerKey;
 /// The dice as they fell.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Chance {
-    /// When the next look for what is too old was due before this input.
-    pub(super) sweep_at: Option<Instant>,
+    /// When the next look for what is too old was due before this input, and its turn among what is due at the same moment: first or last.
+    pub(super) sweep: Option<(Instant, u64)>,
     /// When the pause after a failed creation ends.
     pub(super) backoff_ends: Option<Instant>,
     /// When each resource is too old.
@@ -19,7 +19,13 @@ pub(super) struct Chance {
 impl Chance {
     /// Before the core is told.
     pub(super) fn before(core: &Core) -> Self {
-        Self { sweep_at: core.timers.get(TimerKey::Sweep), ..Self::default() }
+        let sweep = core.timers.get(TimerKey::Sweep).map(|at| {
+            let mut timers = core.timers.clone();
+            let due: Vec<_> = std::iter::from_fn(|| timers.pop_due(at)).collect();
+            let is_last = due.last() == Some(&TimerKey::Sweep);
+            (at, if is_last { u64::MAX } else { 0 })
+        });
+        Self { sweep, ..Self::default() }
     }
 
     /// After the core was told.

@@ -21,7 +21,7 @@ enum Due {
 impl Pool {
     /// Lets everything happen that is due, in the order of its moments.
     pub(super) fn ring(&mut self, now: Instant, chance: &Chance) {
-        let mut sweep = chance.sweep_at.map(|at| (at, 0));
+        let mut sweep = chance.sweep;
         loop {
             let mut due = vec![
                 (self.pause.flatten(), Due::Pause),

@@ -62,6 +62,8 @@ impl<'a, M: Manager> Visit<'a, M> {
         now: Instant,
         waker: Option<Waker>,
     ) -> Self {
+        // Before the core may let callers help themselves: they compare with it.
+        hub.common.publish_tick(now);
         let after = After {
             wake: SmallVec::new(),
             drop: SmallVec::new(),
@@ -91,8 +93,6 @@ impl<'a, M: Manager> Visit<'a, M> {
         let mut answer = Answer::None;
         let mut retagged = SmallVec::<[SlotId; 2]>::new();
         let mut to_open = SmallVec::<[SlotId; 2]>::new();
-        // Before the core may let callers help themselves: they compare with it.
-        self.hub.common.publish_tick(self.now);
         let mut bits = Bits { hub: self.hub, held };
         for action in core.handle(input, self.now, &mut bits) {
             let held = &mut *bits.held;

@@ -81,6 +81,23 @@ fn give_back_after_retire_all() {
     });
 }
 
+/// What may stay for a while comes home while it moves to the new epoch, and is closed as one of the old.
+#[test]
+fn spread_retirement_meets_give_back() {
+    model(3, || {
+        let rig = Rig::new(1, 1);
+        let lent = rig.lend();
+        let borrower = thread::spawn(move || drop(lent));
+        rig.pool.retire_all(Duration::from_secs(100));
+        borrower.join().expect("it ends");
+        let taken = rig.hub.shelves.take();
+        let (claim, facts) = taken.expect("it lies idle");
+        assert!(rig.hub.common.is_fresh(facts), "it is taken for one of the old epoch");
+        assert!(claim.put().is_ok(), "nobody attends");
+        rig.end();
+    });
+}
+
 /// The tick stops because everything lies idle, while a borrower takes something.
 #[test]
 fn falling_asleep_meets_take() {
@@ -165,6 +182,24 @@ fn late_tick_meets_retirement() {
         };
         assert!(rig.pool.try_get().is_err(), "lent although it is too old");
         driver.join().expect("it ends");
+        rig.end();
+    });
+}
+
+/// A visitor that looked at the clock early comes to the desk late, and the time runs backwards.
+#[test]
+fn early_clock_meets_late_clock() {
+    model(3, || {
+        let rig = Rig::new(1, 1);
+        let visitor = {
+            let hub = rig.hub.clone();
+            thread::spawn(move || drop(hub.tell(Input::Resume)))
+        };
+        rig.world.advance(settings().tick);
+        rig.hub.tell(Input::Resume);
+        let tick = rig.hub.common.tick();
+        visitor.join().expect("it ends");
+        assert!(rig.hub.common.tick() >= tick, "the time ran backwards");
         rig.end();
     });
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use loom::thread;
-use millpond_core::Input;
+use millpond_core::{Input, Outcome};
 
-use super::support::{Rig, Tally, model, settings};
+use super::support::{Rig, Tally, model};
 use crate::GetError;
 
 /// The pool closes while a resource comes home and a caller asks: the resource stays, or the caller waits for ever.
@@ -46,8 +46,6 @@ fn last_handle_meets_last_guard() {
         let borrower = thread::spawn(move || drop(lent));
         drop(pool);
         borrower.join().expect("it ends");
-        world.run();
-        world.advance(settings().tick);
         world.run();
         assert_eq!(world.tasks(), 0, "the driver has something left to do");
         world.assert_all_gone();
@@ -102,6 +100,51 @@ fn last_resource_meets_drained() {
             assert!(tally.take() > 0, "nobody said that it is over");
             assert!(drained.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
         }
+        rig.end();
+    });
+}
+
+/// The pool closes while something is being opened for one that waits: it stays open, or the one waits for ever.
+#[test]
+fn close_meets_creation() {
+    model(3, || {
+        let rig = Rig::new(1, 1);
+        let mut waiter = rig.waiter();
+        let job = rig.begin();
+        let task = {
+            let (hub, toy) = (rig.hub.clone(), rig.world.toy());
+            thread::spawn(move || hub.ended(job, Outcome::Created, Some(toy)))
+        };
+        rig.hub.tell(Input::Close);
+        task.join().expect("it ends");
+        let told = waiter.run();
+        assert!(told.is_ready(), "it waits on a closed pool");
+        drop((told, waiter));
+        rig.end();
+    });
+}
+
+/// The driver dies while somebody waits for the end of a pool, and nobody closes what is left.
+#[test]
+fn death_meets_drained() {
+    model(3, || {
+        let rig = Rig::new(1, 1);
+        rig.lay_out(1);
+        rig.hub.tell(Input::Close);
+        let tasks = rig.world.take_tasks();
+        let dying = thread::spawn(move || drop(tasks));
+        let tally = Arc::<Tally>::default();
+        let waker = Waker::from(Arc::clone(&tally));
+        let mut drained = pin!(rig.pool.drained());
+        let first = drained.as_mut().poll(&mut Context::from_waker(&waker));
+        dying.join().expect("it ends");
+        assert!(first.is_pending(), "something is left");
+        if tally.take() > 0 {
+            let again = drained.as_mut().poll(&mut Context::from_waker(&waker));
+            assert!(again.is_pending(), "something is left");
+        }
+        rig.world.run();
+        assert!(drained.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
         rig.end();
     });
 }

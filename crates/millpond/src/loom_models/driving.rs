@@ -116,6 +116,25 @@ fn death_meets_get() {
     });
 }
 
+/// The driver dies while a resource comes home, and the next caller waits with nobody to wake it.
+#[test]
+fn death_meets_give_back() {
+    model(3, || {
+        let rig = Rig::new(1, 1);
+        let lent = rig.lend();
+        let driver = Running::only(&rig);
+        let dying = thread::spawn(move || drop(driver));
+        drop(lent);
+        dying.join().expect("it ends");
+        assert!(!rig.takes_by_itself(), "what may have died is taken unchecked");
+        let mut caller = rig.caller();
+        let told = caller.poll();
+        rig.world.run();
+        assert!(caller.finish(told).is_ready(), "it waits for a check that nobody makes");
+        rig.end();
+    });
+}
+
 /// A driver that was given up dies, and its successor is taken for dead.
 #[test]
 fn late_death_meets_successor() {
@@ -150,7 +169,7 @@ fn late_poll_meets_successor() {
     });
 }
 
-/// A driver that was given up is never polled again, but the messages wake it and not its successor.
+/// A driver that was given up is never polled again, but it is woken and not its successor.
 #[test]
 fn silence_meets_successor() {
     model(3, || {

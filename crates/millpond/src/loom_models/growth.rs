@@ -153,3 +153,45 @@ fn creation_meets_its_deadline() {
         rig.end();
     });
 }
+
+/// What a caller waits for comes home just as its own is about to be opened: the one is lost, or the capacity of the other.
+#[test]
+fn give_back_meets_the_driver() {
+    model(2, || {
+        let rig = Rig::new(1, 2);
+        let lent = rig.lend();
+        let mut waiter = rig.waiter();
+        let driver = {
+            let world = rig.world.clone();
+            thread::spawn(move || world.run())
+        };
+        drop(lent);
+        let told = waiter.run();
+        driver.join().expect("it ends");
+        let told = waiter.finish(told);
+        assert!(told.is_ready(), "it waits beside what it waits for");
+        drop(told);
+        rig.end();
+    });
+}
+
+/// The pool grows while a caller queues that waits for nothing else.
+#[test]
+fn growing_meets_enqueue() {
+    model(3, || {
+        let rig = Rig::new(1, 1);
+        let lent = rig.lend();
+        let mut caller = rig.caller();
+        let growing = {
+            let pool = rig.pool.clone();
+            thread::spawn(move || pool.resize(2).expect("a small size"))
+        };
+        let told = caller.poll();
+        growing.join().expect("it ends");
+        rig.world.run();
+        let told = caller.finish(told);
+        assert!(told.is_ready(), "it waits beside free capacity");
+        drop((told, lent));
+        rig.end();
+    });
+}

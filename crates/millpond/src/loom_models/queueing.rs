@@ -83,6 +83,46 @@ fn give_back_and_take_on_two_shelves() {
     });
 }
 
+/// Two callers ask for the only resource, and the one that does not get it waits beside it once it is back.
+#[test]
+fn two_meet_over_one() {
+    model(3, || {
+        let rig = Rig::new(1, 1);
+        rig.lay_out(1);
+        let other = {
+            let pool = rig.pool.clone();
+            thread::spawn(move || {
+                let _ = pool.try_get().map(use_it);
+            })
+        };
+        let mut caller = rig.caller();
+        let told = caller.poll();
+        other.join().expect("it ends");
+        let told = caller.finish(told);
+        assert!(told.is_ready(), "it waits beside what it waits for");
+        drop(told);
+        rig.end();
+    });
+}
+
+/// A resource is discarded while a caller queues, and the caller waits beside the place that it leaves.
+#[test]
+fn discard_meets_enqueue() {
+    model(3, || {
+        let rig = Rig::new(1, 1);
+        let lent = rig.lend();
+        let mut caller = rig.caller();
+        let borrower = thread::spawn(move || Pooled::discard(lent));
+        let told = caller.poll();
+        borrower.join().expect("it ends");
+        rig.world.run();
+        let told = caller.finish(told);
+        assert!(told.is_ready(), "nothing is opened in place of what is gone");
+        drop(told);
+        rig.end();
+    });
+}
+
 /// A caller that comes later gets the resource for which an earlier one waits.
 #[test]
 fn give_back_meets_a_latecomer() {
@@ -178,6 +218,33 @@ fn new_waker_meets_grant() {
         borrower.join().expect("it ends");
         let told = waiter.finish(told);
         assert!(told.is_ready(), "the wrong one was woken");
+        drop(told);
+        rig.end();
+    });
+}
+
+/// One gives back, one goes away, one helps itself and one queues: the last waits for ever.
+#[test]
+fn all_meet() {
+    model(2, || {
+        let rig = Rig::new(1, 1);
+        let lent = rig.lend();
+        let waiter = rig.waiter();
+        let mut caller = rig.caller();
+        let borrower = thread::spawn(move || drop(lent));
+        let going = thread::spawn(move || drop(waiter));
+        let other = {
+            let pool = rig.pool.clone();
+            thread::spawn(move || {
+                let _ = pool.try_get().map(use_it);
+            })
+        };
+        let told = caller.poll();
+        for thread in [borrower, going, other] {
+            thread.join().expect("it ends");
+        }
+        let told = caller.finish(told);
+        assert!(told.is_ready(), "it waits beside what it waits for");
         drop(told);
         rig.end();
     });
