@@ -6,22 +6,38 @@
 //! # Examples
 //!
 //! ```
-//! use std::time::Duration;
-//! use millpond::Runtime;
+//! use std::convert::Infallible;
+//! use millpond::{Disposition, Manager, Metrics, Pool, Returned};
 //! use millpond_tokio::Tokio;
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let tokio = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-//! tokio.block_on(async {
-//!     let deadline = Tokio.now() + Duration::from_millis(1);
-//!     Tokio.spawn(Box::pin(async move {
-//!         Tokio.sleep_until(deadline).await;
-//!         assert!(Tokio.now() >= deadline);
-//!     }))
-//! })?;
-//! # Ok(())
-//! # }
+//! struct Buffers;
+//!
+//! impl Manager for Buffers {
+//!     type Resource = Vec<u8>;
+//!     type Error = Infallible;
+//!
+//!     async fn create(&self) -> Result<Vec<u8>, Infallible> {
+//!         Ok(Vec::with_capacity(64 * 1024))
+//!     }
+//!
+//!     fn on_return(&self, buffer: &mut Vec<u8>, _: Returned, _: &Metrics) -> Disposition {
+//!         buffer.clear();
+//!         Disposition::Reuse
+//!     }
+//! }
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let pool = Pool::builder(Buffers).max_size(4).build(Tokio)?;
+//!     let length = pool.with(async |buffer| buffer.len()).await?;
+//!     assert_eq!(length, 0);
+//!     Ok(())
+//! }
 //! ```
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod nap;
 

@@ -26,20 +26,20 @@
 //! ```
 //! use std::io;
 //! use std::rc::Rc;
-//! use millpond::Manager;
+//! use millpond::Pool;
+//! use millpond_tokio::Tokio;
 //! use millpond_worker::WorkerManager;
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // An `Rc` must stay where it was made, as many handles of C libraries must.
 //! let manager = WorkerManager::new(|| Ok::<_, io::Error>(Rc::new(42)));
+//! let pool = Pool::builder(manager).max_size(2).build(Tokio)?;
 //!
-//! futures::executor::block_on(async {
-//!     let mut worker = manager.create().await?;
-//!     let answer = worker.run(|state| **state + Rc::strong_count(state)).await?;
-//!     assert_eq!(answer, 43);
-//!     manager.close(worker).await; // Its thread has ended, and the state is gone.
-//!     Ok(())
-//! })
+//! let mut worker = pool.get().await?;
+//! let answer = worker.run(|state| **state + Rc::strong_count(state)).await?;
+//! assert_eq!(answer, 43);
+//! # Ok(())
 //! # }
 //! ```
 //!
@@ -47,18 +47,20 @@
 //!
 //! ```
 //! use std::convert::Infallible;
-//! use millpond::Manager;
+//! use std::net::ToSocketAddrs;
+//! use millpond::Pool;
+//! use millpond_tokio::Tokio;
 //! use millpond_worker::WorkerManager;
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let threads = WorkerManager::new(|| Ok::<_, Infallible>(())).name("resolver");
+//! let pool = Pool::builder(threads).max_size(4).build(Tokio)?;
 //!
-//! futures::executor::block_on(async {
-//!     let mut thread = threads.create().await?;
-//!     let found = thread.run(|()| std::net::ToSocketAddrs::to_socket_addrs("127.0.0.1:80").map(|all| all.count())).await??;
-//!     assert_eq!(found, 1);
-//!     Ok(())
-//! })
+//! let mut thread = pool.get().await?;
+//! let found = thread.run(|()| "127.0.0.1:80".to_socket_addrs().map(|all| all.count())).await??;
+//! assert_eq!(found, 1);
+//! # Ok(())
 //! # }
 //! ```
 //!
