@@ -4,8 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -48,10 +48,8 @@ struct Caller {
 #[track_caller]
 pub fn run(runtime: &TestRuntime, callers: Vec<Task>, cut: Cut, fuse: &Fuse) -> Ran {
     let waker = || Arc::new(FusedWaker::new(fuse.clone()));
-    let mut callers: Vec<_> = callers
-        .into_iter()
-        .map(|future| Caller { future: Some(future), waker: waker() })
-        .collect();
+    let mut callers: Vec<_> =
+        callers.into_iter().map(|future| Caller { future: Some(future), waker: waker() }).collect();
     let mut ran = Ran { cut: false, panics: 0 };
     let mut polls = 0;
     let mut first = true;
@@ -92,8 +90,9 @@ impl Caller {
     fn poll(&mut self) -> bool {
         let Some(future) = &mut self.future else { return false };
         let waker = Waker::from(Arc::clone(&self.waker));
-        let polled =
-            catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut Context::from_waker(&waker))));
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            future.as_mut().poll(&mut Context::from_waker(&waker))
+        }));
         if !matches!(polled, Ok(Poll::Pending)) {
             self.future = None;
         }

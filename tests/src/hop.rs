@@ -67,7 +67,7 @@ impl Hop {
 
 impl Runtime for Hop {
     fn now(&self) -> Instant {
-        let times = self.shared.runtimes.iter().map(TestRuntime::now);
+        let times = self.shared.runtimes.iter().map(Runtime::now);
         times.max().expect("there is at least one runtime")
     }
 

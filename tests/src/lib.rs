@@ -2,23 +2,34 @@
 //!
 //! # What must not compile
 //!
-//! A resource that may not leave its thread cannot be pooled:
+//! Each beside what does compile, so that it is this one difference that counts. A resource that may not leave its thread
+//! cannot be pooled:
 //!
 //! ```compile_fail,E0277
-//! use std::convert::Infallible;
-//! use std::rc::Rc;
-//! use millpond::{Disposition, Manager, Metrics, Returned};
+//! # use std::convert::Infallible;
+//! # use millpond::{Disposition, Manager, Metrics, Returned};
+//! use std::rc::Rc as Count;
 //!
-//! struct Local;
-//! impl Manager for Local {
-//!     type Resource = Rc<u32>;
-//!     type Error = Infallible;
-//!     async fn create(&self) -> Result<Rc<u32>, Infallible> {
-//!         Ok(Rc::new(1))
-//!     }
-//!     fn on_return(&self, _: &mut Rc<u32>, _: Returned, _: &Metrics) -> Disposition {
-//!         Disposition::Reuse
-//!     }
+//! struct Counted;
+//! impl Manager for Counted {
+//!     type Resource = Count<u32>;
+//! #   type Error = Infallible;
+//! #   async fn create(&self) -> Result<Count<u32>, Infallible> { Ok(Count::new(1)) }
+//! #   fn on_return(&self, _: &mut Count<u32>, _: Returned, _: &Metrics) -> Disposition { Disposition::Reuse }
+//! }
+//! ```
+//!
+//! ```
+//! # use std::convert::Infallible;
+//! # use millpond::{Disposition, Manager, Metrics, Returned};
+//! use std::sync::Arc as Count;
+//!
+//! struct Counted;
+//! impl Manager for Counted {
+//!     type Resource = Count<u32>;
+//! #   type Error = Infallible;
+//! #   async fn create(&self) -> Result<Count<u32>, Infallible> { Ok(Count::new(1)) }
+//! #   fn on_return(&self, _: &mut Count<u32>, _: Returned, _: &Metrics) -> Disposition { Disposition::Reuse }
 //! }
 //! ```
 //!
@@ -32,13 +43,30 @@
 //! shared::<Pooled<Cells>>();
 //! ```
 //!
-//! A lease that outlives its pool's `get` future is fine, a `get` that outlives the pool is not:
+//! ```
+//! use millpond::Pooled;
+//! use millpond_tests::cells::Cells;
+//!
+//! fn moved<T: Send>() {}
+//! moved::<Pooled<Cells>>();
+//! ```
+//!
+//! A `get` cannot outlive its pool, what `get_owned` returns can:
 //!
 //! ```compile_fail,E0505
 //! use millpond_tests::rig::Rig;
 //!
-//! let rig = Rig::new(|builder| builder);
+//! let rig = Rig::of(1);
 //! let get = rig.pool.get();
+//! drop(rig);
+//! drop(get);
+//! ```
+//!
+//! ```
+//! use millpond_tests::rig::Rig;
+//!
+//! let rig = Rig::of(1);
+//! let get = rig.pool.get_owned();
 //! drop(rig);
 //! drop(get);
 //! ```

@@ -26,9 +26,7 @@ pub type Refused = GetError<ScriptedError>;
 
 impl Rig {
     /// A pool with the settings that `set` makes.
-    pub fn new(
-        set: impl FnOnce(Builder<ScriptedManager>) -> Builder<ScriptedManager>,
-    ) -> Self {
+    pub fn new(set: impl FnOnce(Builder<ScriptedManager>) -> Builder<ScriptedManager>) -> Self {
         let runtime = TestRuntime::new();
         let manager = ScriptedManager::new(runtime.clone());
         let pool = set(Pool::builder(manager.clone()))
@@ -57,7 +55,11 @@ impl Rig {
                 return output;
             }
             self.runtime.run_until_idle();
-            assert!(future.is_woken(), "this would have to wait; the pool: {:?}", self.pool.status());
+            assert!(
+                future.is_woken(),
+                "this would have to wait; the pool: {:?}",
+                self.pool.status()
+            );
         }
     }
 
@@ -89,10 +91,7 @@ impl Rig {
 
     /// The same with a `get` that was set up by the test.
     #[track_caller]
-    pub fn wait_in<'p>(
-        &self,
-        get: Get<'p, ScriptedManager>,
-    ) -> Parked<Get<'p, ScriptedManager>> {
+    pub fn wait_in<'p>(&self, get: Get<'p, ScriptedManager>) -> Parked<Get<'p, ScriptedManager>> {
         let mut get = Parked::new(get);
         assert!(get.poll().is_pending(), "this caller did not have to wait");
         self.runtime.run_until_idle();

@@ -15,7 +15,11 @@ pub const SIZE: usize = 2;
 
 /// A pool for the scenario: everything takes its time, and idle resources are checked soon.
 #[must_use]
-pub fn pool(runtime: &TestRuntime, driver: impl Runtime, fuse: &Fuse) -> (Pool<Fused>, ScriptedManager) {
+pub fn pool(
+    runtime: &TestRuntime,
+    driver: impl Runtime,
+    fuse: &Fuse,
+) -> (Pool<Fused>, ScriptedManager) {
     let manager = ScriptedManager::new(runtime.clone());
     for (op, time) in [(Op::Create, 5), (Op::Check, 2), (Op::Reset, 3), (Op::Close, 1)] {
         manager.default_step(op, Step::Ok.after(ms(time)));

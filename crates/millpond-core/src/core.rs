@@ -241,6 +241,7 @@ impl Core {
         self.close_outdated(now, idle);
         // A borrower that has looked at the old epoch may put its resource to rest after this.
         if let Some(soon) = now.checked_add(self.config.tick) {
+            // mutate: let _ = soon;
             self.timers.set_earlier(TimerKey::Sweep, soon);
         }
     }

@@ -24,7 +24,12 @@ impl Core {
                 (Vetted::Fit, Some(id)) if self.mode == Mode::Open && !self.is_over_size() => {
                     self.offer(id, index, now);
                 }
-                _ => idle.release(index, idle.since(index)),
+                _ => {
+                    let since = idle.since(index);
+                    idle.release(index, since);
+                    // The last look may have missed it.
+                    self.schedule_sweep(index, since, now);
+                }
             },
             GiveBack::Reset if self.is_closing() || self.is_over_size() => {
                 self.start(index, Job::Close, now)
@@ -135,6 +140,7 @@ impl Core {
         let mut from = 0;
         while let Some(index) = idle.peek(from) {
             from = index + 1;
+            // mutate: if doubt(idle.since(index)) && { idle.claim(index); true } {
             if doubt(idle.since(index)) && idle.claim(index) {
                 self.slots.enter(index, State::Checking { doubtful });
                 self.start(index, Job::Check, now);

@@ -1,13 +1,15 @@
-//! Long random runs of the core beside a reference that decides in the plainest way: every answer, every wake-up, every job, every count and
-//! every deadline must be the same, in the same order, at the same moment.
+//! Long random runs of the core beside a reference that decides in the plainest way: every answer, every wake-up, every job,
+//! every count and every deadline must be the same, in the same order, at the same moment.
 //!
-//! Only what is random by intention is taken from the core, after a look at its bounds (`reference/chance.rs`), and so is the moment of the
-//! looks for what is too old, whose lateness is bounded instead.
+//! Only what is random by intention is taken from the core, after a look at its bounds (`reference/chance.rs`), and so is
+//! the moment of the looks for what is too old, whose lateness is bounded instead.
 
+mod alarms;
 mod chance;
 mod pool;
 mod rules;
 mod script;
+mod words;
 
 use std::time::Instant;
 
@@ -16,10 +18,12 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use self::chance::Chance;
-use self::pool::{Place, Pool, Said, Standing, Told};
+use self::pool::{Place, Pool, Standing};
 use self::script::{Step, settings, step};
+use self::words::{Said, Told};
 use crate::io::{Action, GiveBack, Input, Job, Outcome};
 use crate::tests::some_instant;
+use crate::timers::TimerKey;
 use crate::{Bits, Config, Core, SlotId, WaiterId};
 
 /// The core and the reference, side by side, with a borrower for each resource and a task for each job.
@@ -136,9 +140,13 @@ impl Both {
         for (index, slot) in (0..).zip(&self.pool.slots) {
             if slot.place == Place::Idle {
                 idle |= 1u64 << index;
-                // The looks are at least a sixteenth of the shortest window apart.
-                let longest = self.pool.config.idle_timeout * 17 / 16;
-                assert!(self.now - slot.since <= longest, "slot {index} lies there for ever");
+                // A look will come when it is due, but no sooner than a sixteenth of the shortest window from now.
+                let window = self.pool.config.idle_timeout;
+                let old =
+                    slot.retire_at.map_or(slot.since + window, |at| at.min(slot.since + window));
+                let latest = old.max(self.now + window / 16);
+                let look = self.core.timers.get(TimerKey::Sweep);
+                assert!(look.is_some_and(|at| at <= latest), "slot {index} lies there for ever");
             }
             if slot.place != Place::Vacant {
                 assert_eq!(self.core.tag(index), (slot.epoch, slot.retire_at));

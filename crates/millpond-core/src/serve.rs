@@ -28,6 +28,7 @@ impl Core {
             self.shed(now, idle);
             self.serve(now, idle);
             self.refuse_hopeless(now);
+            // mutate: if false {
             if self.asleep && idle.count() != self.slots.counts().live {
                 // Somebody took a resource just before it was attended: not everything is home, so the tick goes on.
                 self.wake(now);
@@ -38,6 +39,7 @@ impl Core {
             }
             idle.attend(attended);
             self.attended = attended;
+            // mutate: if true {
             if !attended {
                 break;
             }
@@ -53,10 +55,15 @@ impl Core {
 
     /// Whether callers must come to the desk. The one predicate behind the shelves' flag.
     fn needs_attention(&self) -> bool {
+        // mutate: false
         self.mode != Mode::Open
+            // mutate:
             || self.waiters.waiting() > 0
+            // mutate:
             || self.is_over_size()
+            // mutate:
             || self.asleep
+            // mutate:
             || !self.driver
     }
 
@@ -72,6 +79,7 @@ impl Core {
         while self.is_closing() || self.is_over_size() {
             let Some(index) = idle.peek(from) else { return };
             from = index + 1;
+            // mutate: if { idle.claim(index); true } {
             if idle.claim(index) {
                 self.start(index, Job::Close, now);
             }
@@ -108,7 +116,9 @@ impl Core {
         while let Some(index) = idle.peek(from) {
             from = index + 1;
             match self.vet(index, now, idle) {
+                // mutate: Vetted::Fit if { idle.claim(index); true } => return Some(index),
                 Vetted::Fit if idle.claim(index) => return Some(index),
+                // mutate: Vetted::Outdated if { idle.claim(index); true } => self.start(index, Job::Close, now),
                 Vetted::Outdated if idle.claim(index) => self.start(index, Job::Close, now),
                 _ => {}
             }
@@ -117,9 +127,11 @@ impl Core {
         while self.slots.checks_counted_on() < self.waiters.waiting() + self.unasked {
             let index = idle.peek(from)?;
             from = index + 1;
+            // mutate: if { idle.claim(index); true } {
             if idle.claim(index) {
                 match self.vet(index, now, idle) {
                     // It came home between the two looks.
+                    // mutate-lines 2: Vetted::Fit | Vetted::Unchecked => {
                     Vetted::Fit => return Some(index),
                     Vetted::Unchecked => {
                         self.slots.enter(index, State::Checking { doubtful: false });
@@ -237,7 +249,9 @@ impl Core {
         let mut from = 0;
         while let Some(index) = idle.peek(from) {
             from = index + 1;
+            // mutate: if self.is_expired(index, now, idle) && { idle.claim(index); true } {
             if self.is_expired(index, now, idle) && idle.claim(index) {
+                // mutate: if true {
                 if self.is_expired(index, now, idle) {
                     self.start(index, Job::Close, now);
                 } else {
@@ -278,6 +292,7 @@ impl Core {
         let mut from = 0;
         while let Some(index) = idle.peek(from) {
             from = index + 1;
+            // mutate: if self.is_outdated(index, now) && { idle.claim(index); true } {
             if self.is_outdated(index, now) && idle.claim(index) {
                 self.start(index, Job::Close, now);
             }

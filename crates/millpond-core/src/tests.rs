@@ -1,5 +1,5 @@
-//! What the core promises, one behaviour a test, by theme. The state space as a whole is the business of `model_check.rs`, long random
-//! runs that of `reference.rs`.
+//! What the core promises, one behaviour a test, by theme. The state space as a whole is the business of `model_check.rs`,
+//! long random runs that of `reference.rs`.
 
 mod rig;
 

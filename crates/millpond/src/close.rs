@@ -117,6 +117,7 @@ impl<M: Manager> Future for Watch<M> {
         visit.watch(&mut this.key, waker);
         let needs_driver = draining && visit.needs_driver();
         drop(visit);
+        // mutate: if false {
         if needs_driver {
             // Without a runtime here, it is for the next who has one.
             let _ = this.hub.ensure_driver();

@@ -54,6 +54,7 @@ impl<M> Common<M> {
             origin,
             tick: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
+            // mutate: window: nanos(check),
             window: nanos(check).saturating_sub(grain),
             grain,
         }
@@ -61,6 +62,7 @@ impl<M> Common<M> {
 
     /// Publishes the time. Under the desk's lock.
     pub(crate) fn publish_tick(&self, now: Instant) {
+        // mutate: self.tick.store(self.to_tick(now), Ordering::Relaxed);
         self.tick.store(self.to_tick(now).max(self.tick()), Ordering::Relaxed);
     }
 
@@ -89,6 +91,7 @@ impl<M> Common<M> {
 
     /// The tick from which a resource must pass the desk before it is lent, because it may be time for it to retire.
     pub(crate) fn retires(&self, retire_at: Option<Instant>) -> u64 {
+        // mutate: retire_at.map_or(u64::MAX, |at| self.to_tick(at))
         retire_at.map_or(u64::MAX, |at| self.to_tick(at).saturating_sub(self.grain))
     }
 
@@ -150,7 +153,11 @@ pub(crate) fn panic_message(payload: Box<dyn Any + Send>) -> String {
 pub(crate) fn dispose<T: Send + 'static>(value: Option<T>) {
     let Some(value) = value else { return };
     #[cfg(not(millpond_loom))]
-    blocking::unblock(move || contained(move || drop(value))).detach();
+    {
+        // A large one would not fit on the stack of that thread.
+        let value = Box::new(value);
+        blocking::unblock(move || contained(move || drop(value))).detach();
+    }
     #[cfg(millpond_loom)]
     drop(value);
 }

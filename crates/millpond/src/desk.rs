@@ -194,6 +194,7 @@ impl<M: Manager> Hub<M> {
         let mut visit = self.visit();
         visit.forget_abort(id);
         // A job that ends past its deadline is given up before it can be brought home.
+        // mutate:
         visit.step(Input::Tick);
         visit
     }
@@ -208,6 +209,7 @@ impl<M: Manager> Hub<M> {
         let now = self.now();
         let number = {
             let mut desk = lock(&self.desk);
+            // mutate: if false {
             if !desk.needs_driver(now) {
                 return Ok(());
             }
@@ -241,6 +243,7 @@ impl<M: Manager> Hub<M> {
             driver.coming = None;
             driver.valid = Some(number);
             visit.step(Input::DriverUp);
+        // mutate: } else if true {
         } else if driver.valid == Some(number) {
             visit.step(Input::Tick);
         } else {
@@ -266,6 +269,8 @@ impl<M: Manager> Hub<M> {
     pub(crate) fn poll_nudged(&self, number: u64, cx: &Context<'_>) -> Poll<()> {
         let waker = cx.waker().clone();
         let mut desk = lock(&self.desk);
+        // mutate: if desk.driver.nudged.is_some() {
+        // mutate: if desk.driver.valid != Some(number) {
         if desk.driver.valid != Some(number) || desk.driver.nudged.is_some() {
             return Poll::Ready(());
         }
@@ -279,6 +284,7 @@ impl<M: Manager> Hub<M> {
     pub(crate) fn driver_gone(&self, number: u64) {
         let mut visit = self.visit();
         let driver = &mut visit.desk().driver;
+        // mutate: if true {
         if driver.valid == Some(number) {
             driver.valid = None;
             visit.step(Input::DriverLost);
@@ -288,6 +294,7 @@ impl<M: Manager> Hub<M> {
             return;
         }
         // Whoever counted on it has to see to another.
+        // mutate:
         visit.wake_all();
     }
 }
@@ -338,7 +345,11 @@ impl<M: Manager> Desk<M> {
             |at: Option<Instant>| at.is_some_and(|at| now.saturating_duration_since(at) > PATIENCE);
         let driver = &self.driver;
         let needed = match driver.coming {
+            // mutate: Some(_) => false,
             Some((_, since)) => overdue(Some(since)),
+            // mutate: None => overdue(driver.armed) || overdue(driver.nudged),
+            // mutate: None => driver.valid.is_none() || overdue(driver.nudged),
+            // mutate: None => driver.valid.is_none() || overdue(driver.armed),
             None => driver.valid.is_none() || overdue(driver.armed) || overdue(driver.nudged),
         };
         needed && !self.core.is_drained()

@@ -114,6 +114,7 @@ impl<M: Manager> Drop for Get<'_, M> {
     #[inline]
     fn drop(&mut self) {
         if let State::Queued(id) = self.ask.state {
+            // mutate:
             cancel(self.pool.hub(), id);
         }
     }
@@ -194,22 +195,25 @@ impl Ask {
         if let Answer::Queued(id) = answer {
             self.state = State::Queued(id);
             // A resource may have come home between the look at the bits and the flag that stops it.
+            // mutate-lines 2: answer = Answer::None;
             answer =
                 if visit.desk().is_woken(id) { visit.step(Input::Claim(id)) } else { Answer::None };
         }
-        if let Some(result) = self.settle(hub, &mut visit, answer) {
-            return Poll::Ready(result);
+        let settled = self.settle(hub, &mut visit, answer);
+        if let State::Queued(id) = self.state {
+            // mutate:
+            visit.keep_waker(id);
         }
-        let State::Queued(id) = self.state else {
-            unreachable!("a caller without an answer is queued")
-        };
-        visit.keep_waker(id);
         let needs_driver = visit.needs_driver();
         drop(visit);
-        if needs_driver && hub.ensure_driver().is_err() {
-            return Poll::Ready(self.settle_here(hub, id));
+        // Who was served or refused leaves work behind, too: a creation for the next, or a flag that only a driver lowers.
+        // mutate: let driven = true;
+        let driven = !needs_driver || hub.ensure_driver().is_ok();
+        match (settled, self.state) {
+            (Some(result), _) => Poll::Ready(result),
+            (None, State::Queued(id)) if !driven => Poll::Ready(self.settle_here(hub, id)),
+            (None, _) => Poll::Pending,
         }
-        Poll::Pending
     }
 
     /// There is nobody to wait for: takes what can be had without a runtime, or gives up.
@@ -306,6 +310,7 @@ enum Taken<M: Manager> {
 #[inline(always)]
 fn take<M: Manager>(hub: &Hub<M>, caller: &'static Location<'static>) -> Taken<M> {
     let Some((claim, facts)) = hub.shelves.take() else { return Taken::Nothing };
+    // mutate: if false {
     if !hub.common.is_fresh(facts) {
         return Taken::Stale(claim);
     }

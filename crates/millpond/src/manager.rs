@@ -105,6 +105,8 @@ pub trait Manager: Send + Sync + 'static {
     ///
     /// Dropped unfinished at `close_timeout`.
     fn close(&self, resource: Self::Resource) -> impl Future<Output = ()> + Send {
+        // A large one would not fit on the stack of that thread.
+        let resource = Box::new(resource);
         blocking::unblock(move || drop(resource))
     }
 

@@ -68,7 +68,11 @@ fn what_is_lent_may_grow_older_than_its_lifetime_and_is_closed_when_it_comes_hom
 #[test]
 fn what_was_opened_together_does_not_end_together() {
     let rig = Rig::new(|builder| {
-        builder.max_size(20).max_lifetime(secs(1000)).lifetime_jitter(50).idle_timeout(Duration::MAX)
+        builder
+            .max_size(20)
+            .max_lifetime(secs(1000))
+            .lifetime_jitter(50)
+            .idle_timeout(Duration::MAX)
     });
     drop(rig.take_many(20));
     rig.runtime.advance(secs(499));
@@ -110,8 +114,26 @@ fn what_lay_idle_for_the_window_is_checked_before_it_is_lent() {
 }
 
 #[test]
+fn what_lay_idle_for_the_window_is_checked_however_old_the_published_time_is() {
+    for offset in (0..250).step_by(7) {
+        let rig = Rig::new(|builder| builder.max_size(2).check_after_idle(secs(1)));
+        // The tick goes on while something is lent.
+        let (held, idle) = (rig.take(), rig.take());
+        rig.runtime.advance(ms(offset));
+        let _ = rig.pool.status();
+        drop(idle);
+        rig.runtime.advance(secs(1));
+        drop(rig.take());
+        assert_eq!(rig.manager.checks(), 1, "given back {offset} ms after a tick");
+        drop(held);
+        rig.ends_clean();
+    }
+}
+
+#[test]
 fn a_window_of_zero_checks_before_every_lease() {
     let rig = Rig::new(|builder| builder.max_size(1).check_after_idle(Duration::ZERO));
+    drop(rig.take());
     for checks in 0..10 {
         assert_eq!(rig.manager.checks(), checks);
         drop(rig.take());

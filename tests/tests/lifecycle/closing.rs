@@ -99,10 +99,10 @@ fn close_may_be_called_again_and_by_many() {
     assert!(both.iter_mut().all(|close| close.poll().is_pending()));
     rig.runtime.advance(secs(10));
     assert!(both[0].is_woken() && !both[1].is_woken(), "each with its own patience");
+    let [mut first, mut second] = both;
+    assert!(matches!(first.poll(), Poll::Ready(report) if !report.drained));
     drop(held);
-    for mut close in both {
-        assert!(rig.at_once(close.future().expect("it waits")).drained);
-    }
+    assert!(rig.at_once(second.future().expect("it waits")).drained);
     assert!(rig.at_once(rig.pool.close(Duration::ZERO)).drained);
     assert_eq!(rig.manager.closed(), 1, "and each resource is closed once");
 }
@@ -147,7 +147,7 @@ fn a_close_with_endless_patience_waits_for_the_last() {
     let held = rig.take();
     let mut close = Parked::new(rig.pool.close(Duration::MAX));
     assert!(close.poll().is_pending());
-    rig.runtime.advance(secs(100 * 24 * 3600));
+    rig.runtime.advance(secs(10 * 3600));
     assert!(!close.is_woken());
     drop(held);
     assert!(rig.at_once(close.future().expect("it waits")).drained);

@@ -117,17 +117,3 @@ fn a_task_that_waits_for_a_second_resource_while_it_keeps_a_woken_future_is_not_
     drop(kept);
     rig.ends_clean();
 }
-
-#[test]
-fn an_offer_that_was_slept_through_with_the_machine_is_checked_before_it_is_lent() {
-    let rig = Rig::of(1);
-    let held = rig.take();
-    let mut late = rig.wait_in(rig.pool.get_owned().timeout(secs(24 * 3600)));
-    drop(held);
-    // Nothing ran meanwhile, neither timers nor tasks.
-    rig.runtime.set_now(rig.runtime.now() + secs(8 * 3600));
-    let pooled = rig.runtime.block_on(late.future().expect("it waits")).expect("it is served");
-    assert!(rig.manager.checks() == 1 || pooled.id() > 0, "what lay there for hours is not lent unseen");
-    drop(pooled);
-    rig.ends_clean();
-}

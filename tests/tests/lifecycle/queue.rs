@@ -51,7 +51,9 @@ fn a_return_and_a_creation_serve_whoever_is_first() {
     let (mut first, mut second) = (rig.wait(), rig.wait());
     // The creation was begun for the first, who is served by a return.
     drop(held);
-    let Poll::Ready(Ok(returned)) = first.poll() else { panic!("what comes first is for the first") };
+    let Poll::Ready(Ok(returned)) = first.poll() else {
+        panic!("what comes first is for the first")
+    };
     rig.runtime.advance(ms(100));
     let Poll::Ready(Ok(created)) = second.poll() else { panic!("what comes next is for the next") };
     assert_eq!((returned.id(), created.id(), rig.manager.opened()), (0, 1, 2));

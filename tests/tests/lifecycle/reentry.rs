@@ -12,10 +12,10 @@ use crate::{ms, secs};
 #[derive(Clone)]
 struct Meddler {
     inner: ScriptedManager,
-    pool: Arc<OnceLock<Pool<Meddler>>>,
+    pool: Arc<OnceLock<Pool<Self>>>,
     /// Where it was called from, and whether a lease is given back there.
     calls: Arc<Mutex<Vec<&'static str>>>,
-    kept: Arc<Mutex<Option<Pooled<Meddler>>>>,
+    kept: Arc<Mutex<Option<Pooled<Self>>>>,
 }
 
 /// A resource whose destructor calls the pool, too.

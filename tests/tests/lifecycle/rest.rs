@@ -16,7 +16,13 @@ fn quiet(max: usize) -> Rig {
 
 fn activity(rig: &Rig) -> (usize, usize, usize, usize, usize) {
     let runtime = &rig.runtime;
-    (runtime.timers_fired(), runtime.wakes(), runtime.polls(), runtime.sleeps(), runtime.clock_reads())
+    (
+        runtime.timers_fired(),
+        runtime.wakes(),
+        runtime.polls(),
+        runtime.sleeps(),
+        runtime.clock_reads(),
+    )
 }
 
 #[test]
@@ -110,6 +116,18 @@ fn a_pool_whose_server_is_down_rests_once_nobody_waits_any_more() {
     assert_eq!((activity(&rig), rig.manager.started(Op::Create)), (before, attempts));
     rig.manager.default_step(Op::Create, Step::Ok);
     rig.serves_at_full_size();
+    rig.ends_clean();
+}
+
+#[test]
+fn a_pool_that_sleeps_with_its_machine_checks_what_it_has_before_it_lends_it() {
+    let rig = quiet(2);
+    drop(rig.take_many(2));
+    rig.runtime.advance(ms(300));
+    // Nothing runs meanwhile, neither timers nor tasks.
+    rig.runtime.set_now(rig.runtime.now() + secs(60));
+    drop(rig.take_many(2));
+    assert_eq!(rig.manager.checks(), 2);
     rig.ends_clean();
 }
 

@@ -92,7 +92,7 @@ fn a_spread_replaces_them_a_few_at_a_time() {
     let rig = Rig::new(|builder| builder.max_size(16).check_after_idle(secs(3600)));
     drop(rig.take_many(16));
     rig.pool.retire_all(secs(100));
-    assert_eq!(rig.take().id(), 0, "what is open may be lent meanwhile");
+    assert!(rig.take().id() < 16, "what is open may be lent meanwhile");
     let mut gone = Vec::new();
     for _ in 0..24 {
         rig.runtime.advance(secs(10));

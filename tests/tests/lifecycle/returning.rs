@@ -45,7 +45,8 @@ fn a_run_that_was_never_polled_has_not_begun() {
 fn a_run_that_was_dropped_half_way_is_not_forgotten_by_later_uses() {
     let rig = Rig::of(1);
     let mut pooled = rig.take();
-    let mut run = Parked::new(Pooled::run(&mut pooled, async |_| std::future::pending::<()>().await));
+    let mut run =
+        Parked::new(Pooled::run(&mut pooled, async |_| std::future::pending::<()>().await));
     assert!(run.poll().is_pending());
     drop(run);
     rig.runtime.block_on(Pooled::run(&mut pooled, async |_| ()));

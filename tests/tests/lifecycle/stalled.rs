@@ -1,6 +1,7 @@
 //! A runtime that exists but is not driven: the next visitor notices, and drives the pool from its own.
 
 use std::task::Poll;
+use std::time::Duration;
 
 use millpond::{Pool, Pooled};
 use millpond_test::{Op, Parked, ScriptedManager, Step, TestRuntime};
@@ -14,8 +15,8 @@ fn pool(max: usize) -> (Hop, [TestRuntime; 2], ScriptedManager, Pool<ScriptedMan
     let manager = ScriptedManager::new(hop.clone());
     let pool = Pool::builder(manager.clone())
         .max_size(max)
-        .idle_timeout(std::time::Duration::MAX)
-        .max_lifetime(std::time::Duration::MAX)
+        .idle_timeout(Duration::MAX)
+        .max_lifetime(Duration::MAX)
         .build(hop.clone())
         .expect("the settings make sense");
     (hop, runtimes, manager, pool)
@@ -36,6 +37,7 @@ fn self_service_goes_on_while_nobody_drives_the_pool() {
 fn an_overdue_deadline_makes_the_next_visitor_start_another_driver() {
     let (hop, [first, second], manager, pool) = pool(1);
     let held = first.block_on(pool.get()).expect("there is one");
+    first.run_until_idle();
     hop.enter(1);
     hop.pass(secs(3));
     let mut waiting = Parked::new(pool.get().timeout(secs(5)));
@@ -54,8 +56,8 @@ fn an_overdue_deadline_makes_the_next_visitor_start_another_driver() {
 
 #[test]
 fn a_driver_that_is_merely_slow_is_left_alone() {
-    let (hop, [_first, second], _manager, pool) = pool(1);
-    let held = _first.block_on(pool.get()).expect("there is one");
+    let (hop, [first, second], _manager, pool) = pool(1);
+    let held = first.block_on(pool.get()).expect("there is one");
     hop.enter(1);
     hop.pass(ms(900));
     let mut waiting = Parked::new(pool.get());
@@ -69,6 +71,7 @@ fn a_driver_that_is_merely_slow_is_left_alone() {
 fn a_deadline_is_kept_by_the_driver_that_took_over() {
     let (hop, [first, second], _manager, pool) = pool(1);
     let held = first.block_on(pool.get()).expect("there is one");
+    first.run_until_idle();
     hop.enter(1);
     hop.pass(secs(3));
     let error = second.block_on(pool.get().timeout(secs(5))).expect_err("all is lent");
@@ -115,6 +118,7 @@ fn a_driver_that_took_over_hears_everything_that_is_told_afterwards() {
     // The stalled driver still listens. What is told must not be told to it.
     let (hop, [first, second], _manager, pool) = pool(1);
     let held = first.block_on(pool.get()).expect("there is one");
+    first.run_until_idle();
     hop.enter(1);
     hop.pass(secs(3));
     let mut waiting = Parked::new(pool.get());
@@ -139,6 +143,7 @@ fn a_stalled_driver_that_comes_back_takes_no_message_from_its_successor() {
     for message in [Op::Check, Op::Close] {
         let (hop, [first, second], manager, pool) = pool(1);
         let held = first.block_on(pool.get()).expect("there is one");
+        first.run_until_idle();
         hop.enter(1);
         hop.pass(secs(3));
         let mut waiting = Parked::new(pool.get());
@@ -168,6 +173,7 @@ fn a_stalled_driver_that_comes_back_takes_no_message_from_its_successor() {
 fn a_deadline_earlier_than_all_others_reaches_the_driver_although_a_stalled_one_comes_back() {
     let (hop, [first, second], _manager, pool) = pool(1);
     let held = first.block_on(pool.get()).expect("there is one");
+    first.run_until_idle();
     hop.enter(1);
     hop.pass(secs(3));
     let mut waiting = Parked::new(pool.get());

@@ -55,7 +55,8 @@ fn a_waker_that_panics_costs_nobody_else_anything() {
 fn wakers_that_panic_do_not_stop_the_driver() {
     let rig = Rig::of(1);
     let held = rig.take();
-    let mut bad: Vec<_> = (0..5).map(|_| Parked::new(rig.pool.get_owned().timeout(secs(1)))).collect();
+    let mut bad: Vec<_> =
+        (0..5).map(|_| Parked::new(rig.pool.get_owned().timeout(secs(1)))).collect();
     for get in &mut bad {
         assert!(get.poll_with(&panicking_waker()).is_pending());
     }
@@ -75,7 +76,8 @@ fn wakers_that_panic_do_not_keep_others_from_learning_of_the_end() {
     let mut gone = Parked::new(rig.pool.drained());
     assert!(bad.iter_mut().all(|notice| notice.poll_with(&panicking_waker()).is_pending()));
     assert!(gone.poll_with(&panicking_waker()).is_pending());
-    let (mut closing, mut drained) = (Parked::new(rig.pool.closing()), Parked::new(rig.pool.drained()));
+    let (mut closing, mut drained) =
+        (Parked::new(rig.pool.closing()), Parked::new(rig.pool.drained()));
     assert!(closing.poll().is_pending() && drained.poll().is_pending());
     let mut close = Parked::new(rig.pool.close(secs(10)));
     assert!(close.poll_with(&panicking_waker()).is_pending());

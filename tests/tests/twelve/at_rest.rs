@@ -4,7 +4,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use millpond::{Get, Pooled, Status};
-use millpond_test::{OnReturn, Op, Parked, ScriptedManager, Step};
+use millpond_test::{OnReturn, Op, Parked, ScriptedManager, Step, poll_once};
 use millpond_tests::rig::Rig;
 
 use crate::{Dice, ms, secs};
@@ -112,10 +112,7 @@ fn nobody_waits_in_vain(status: &Status, backing_off: bool) {
     let coming = status.creating + status.checking + status.resetting;
     assert!(status.waiting <= coming || status.idle == 0, "idle beside a waiter: {status:?}");
     let may_create = status.size < status.max && status.creating < 2 && !backing_off;
-    assert!(
-        status.waiting <= coming || !may_create,
-        "free capacity beside a waiter: {status:?}"
-    );
+    assert!(status.waiting <= coming || !may_create, "free capacity beside a waiter: {status:?}");
 }
 
 #[test]
@@ -135,9 +132,8 @@ fn spec_1_at_rest_nobody_waits_beside_an_idle_resource() {
 
 /// Asks by the way in which callers learn of it. After a failure one creation at a time finds out when that is over.
 fn backs_off(rig: &Rig) -> bool {
-    let refused = match Parked::new(rig.pool.get().timeout(ms(0)).label("")).poll() {
-        Poll::Ready(Err(error)) => error,
-        _ => return false,
+    let Poll::Ready(Err(refused)) = poll_once(rig.pool.get().timeout(ms(0)).label("")) else {
+        return false;
     };
     let snapshot = refused.snapshot();
     snapshot.backing_off.is_some() || snapshot.last_create_error.is_some() && snapshot.creating > 0
@@ -161,7 +157,8 @@ fn spec_2_slots_are_conserved_and_a_debt_only_shrinks() {
             assert_eq!(now.size, parts + now.closing + now.stuck, "{now:?}");
             assert!(now.size <= now.max.max(last.size), "grown beyond max: {last:?}, then {now:?}");
             if now.size > now.max {
-                let begun = now.creating > last.creating || now.totals.created > last.totals.created + last.creating as u64;
+                let begun = now.creating > last.creating
+                    || now.totals.created > last.totals.created + last.creating as u64;
                 assert!(!begun, "created while in debt: {last:?}, then {now:?}");
             }
             last = now;

@@ -64,7 +64,8 @@ impl Search {
         Found { states: self.ways.len(), transitions: self.transitions, complete, failure }
     }
 
-    /// Visits every state that the scope reaches, or as many as `limit`, or as far as the first violation; says whether it was every state.
+    /// Visits every state that the scope reaches, or as many as `limit`, or as far as the first violation; says whether it
+    /// was every state.
     pub(super) fn run(&mut self, limit: usize) -> Result<bool, Violation> {
         let first = World::new(&self.scope, self.now, self.planted);
         self.known.insert(first.key(), Mark { visited: true, hopeful: false });
@@ -128,7 +129,8 @@ impl Search {
         Ok(())
     }
 
-    /// Visits `limit` states, and wherever a state is reached a second time compares what may follow with what might the first time.
+    /// Visits `limit` states, and wherever a state is reached a second time compares what may follow with what might the
+    /// first time.
     pub(super) fn compare_futures(&mut self, limit: usize) -> Result<(), String> {
         let first = World::new(&self.scope, self.now, self.planted);
         let mut futures: HashMap<u128, Vec<u128>> = HashMap::new();

@@ -1,8 +1,9 @@
-//! What distinguishes two states: everything that a later decision can depend on, and nothing else. No totals, no generations, no moments,
-//! no places in the slab of callers: two states with the same key have the same future.
+//! What distinguishes two states: everything that a later decision can depend on, and nothing else. No totals, no
+//! generations, no moments, no places in the slab of callers: two states with the same key have the same future.
 
+use super::cast::Stage;
 use super::shelf::Age;
-use super::world::{Stage, World};
+use super::world::World;
 use crate::core::Mode;
 use crate::slots::State;
 use crate::timers::TimerKey;

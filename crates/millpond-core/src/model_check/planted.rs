@@ -1,10 +1,11 @@
-//! Defects that a core could have, made from outside: the model meddles with what goes into the core, with what comes out of it, and with its
-//! state, so that it behaves as if a line were missing. The checker must find each of them.
+//! Defects that a core could have, made from outside: the model meddles with what goes into the core, with what comes out of
+//! it, and with its state, so that it behaves as if a line were missing. The checker must find each of them.
 
 use std::time::Duration;
 
+use super::cast::Stage;
 use super::scope::{Also, Scope};
-use super::world::{Stage, World};
+use super::world::World;
 use crate::core::Mode;
 use crate::io::{Action, Input, Outcome, Refusal, Why};
 use crate::phases::Phases;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::world::{Stage, World};
+use super::cast::Stage;
+use super::world::World;
 use crate::core::Mode;
 use crate::io::{Action, Input, Job, Why};
 use crate::slots::State;
@@ -128,7 +129,8 @@ fn in_order(
     let mut line = before.queue.clone();
     line.retain(|id| now.contains(id));
     match input {
-        // One that comes late goes to the front of what is left when the others had their turn; the second time, to the back.
+        // One that comes late goes to the front of what is left when the others had their turn; the second time, to the
+        // back.
         Input::Claim(id) if before.claims_late && before.was_late => line.push(id),
         Input::Claim(id) if before.claims_late => {
             let turn = served.iter().position(|other| *other == id);

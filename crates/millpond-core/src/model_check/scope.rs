@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::shelf::OLD;
 use crate::Config;
 
-/// A kind of step that a search may take besides those it always takes: a caller comes to wait, is polled, leaves or is forgotten; a borrower
-/// gives back by its bit, in two steps; a creation begins and ends; the claim window ends.
+/// A kind of step that a search may take besides those it always takes: a caller comes to wait, is polled, leaves or is
+/// forgotten; a borrower gives back by its bit, in two steps; a creation begins and ends; the claim window ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Also {
     /// Some callers have a deadline, which passes at any moment.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::cast::Stage;
 use super::scope::{Also, Scope};
 use super::shelf::{Age, Race};
-use super::world::{Stage, World};
+use super::world::World;
 use crate::core::Mode;
 use crate::io::{GiveBack, Job, Outcome};
 use crate::timers::TimerKey;
@@ -227,11 +228,11 @@ impl World {
         self.core.slots.get(slot).retire_at.is_some_and(|at| at <= self.now())
     }
 
-    /// The step with which everybody does what is best for the pool: whatever is under way succeeds, whatever is lent comes home. `None`
-    /// when nothing is left to do.
+    /// The step with which everybody does what is best for the pool: whatever is under way succeeds, whatever is lent comes
+    /// home. `None` when nothing is left to do.
     pub(super) fn best_step(&self) -> Option<Step> {
         let lowest = |mask: u8| (mask != 0).then(|| mask.trailing_zeros());
-        let is = |stage: Stage| move |task: &super::world::Task| task.stage == stage;
+        let is = |stage: Stage| move |task: &super::cast::Task| task.stage == stage;
         if !self.core.driver {
             return Some(Step::DriverUp);
         }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::cast::{Caller, Stage, Task};
 use super::planted::Defect;
 use super::rules::{self, Before};
 use super::scope::Scope;
@@ -14,37 +15,6 @@ use crate::timers::TimerKey;
 use crate::waiters::Standing;
 use crate::{Core, SlotId, WaiterId};
 
-/// A caller that waits, with what the rules remember of it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Caller {
-    pub(super) id: WaiterId,
-    /// Its deadline has passed.
-    pub(super) expired: bool,
-    /// It was late for an offer before.
-    pub(super) late: bool,
-}
-
-/// How far a task is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// It has not said `Begin`.
-    Owed,
-    /// It went ahead.
-    Begun,
-    /// It was not to go ahead, and has not said so yet.
-    Refused,
-    /// It is past its deadline.
-    Abandoned,
-}
-
-/// A job whose `Ended` is owed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Task {
-    pub(super) slot: SlotId,
-    pub(super) job: Job,
-    pub(super) stage: Stage,
-}
-
 /// A state of the model.
 #[derive(Clone, Debug)]
 pub(super) struct World {
@@ -54,8 +24,8 @@ pub(super) struct World {
     pub(super) lent: u8,
     /// In the hands of callers that helped themselves and found that the desk has to look at it.
     pub(super) unvetted: u8,
-    /// Whether borrowers that have set a bit while attended are on their way to the desk. The first to arrive settles for all; the others
-    /// are like messages without a cause, which may come at any time.
+    /// Whether borrowers that have set a bit while attended are on their way to the desk. The first to arrive settles for
+    /// all; the others are like messages without a cause, which may come at any time.
     pub(super) nudged: bool,
     pub(super) tasks: Vec<Task>,
     pub(super) callers: Vec<Caller>,
@@ -232,7 +202,8 @@ impl World {
         }
     }
 
-    /// A caller has taken a bit by itself. It compares what the slot says with what the pool says, and goes to the desk if need be.
+    /// A caller has taken a bit by itself. It compares what the slot says with what the pool says, and goes to the desk if
+    /// need be.
     fn help_oneself(&mut self, slot: u32) -> Result<(), String> {
         let outdated = self.core.is_outdated(slot, self.now());
         if outdated || self.shelf.age(slot) == Age::Old {
@@ -333,7 +304,8 @@ impl World {
         Ok(())
     }
 
-    /// In the model no time passes, so a creation that begins after a failure is told apart from one that overlaps it by hand.
+    /// In the model no time passes, so a creation that begins after a failure is told apart from one that overlaps it by
+    /// hand.
     fn note_beginning(&mut self, slot: SlotId, job: Job) {
         if job == Job::Create && self.core.backoff.is_failing() {
             self.core.slots.get_mut(slot.index()).began = self.shelf.now + Duration::from_nanos(1);
@@ -361,7 +333,8 @@ impl World {
         }
     }
 
-    /// Callers that were refused are told so at once: nothing but their own poll or end concerns them any more. Both leave the same behind.
+    /// Callers that were refused are told so at once: nothing but their own poll or end concerns them any more. Both leave
+    /// the same behind.
     fn resolve(&mut self) -> Result<(), String> {
         while let Some(caller) = self.callers.iter().find(|caller| self.is_refused(caller.id)) {
             let id = caller.id;

@@ -8,7 +8,8 @@ use crate::timers::TimerKey;
 /// The dice as they fell.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Chance {
-    /// When the next look for what is too old was due before this input, and its turn among what is due at the same moment: first or last.
+    /// When the next look for what is too old was due before this input, and its turn among what is due at the same moment:
+    /// first or last.
     pub(super) sweep: Option<(Instant, u64)>,
     /// When the pause after a failed creation ends.
     pub(super) backoff_ends: Option<Instant>,

@@ -3,120 +3,12 @@
 use std::time::{Duration, Instant};
 
 use super::chance::Chance;
-use super::pool::{Alarm, Mode, Place, Pool, Said, Slot, Standing};
+use super::pool::{Alarm, Mode, Place, Pool, Slot, Standing};
+use super::words::Said;
 use crate::Phase;
 use crate::io::{GiveBack, Job, Outcome, Why};
 
-/// What can be due.
-#[derive(Clone, Copy, Debug)]
-enum Due {
-    Deadline(usize),
-    Window(usize),
-    Timeout(u32),
-    Pause,
-    Tick,
-    Sweep,
-}
-
 impl Pool {
-    /// Lets everything happen that is due, in the order of its moments.
-    pub(super) fn ring(&mut self, now: Instant, chance: &Chance) {
-        let mut sweep = chance.sweep;
-        loop {
-            let mut due = vec![
-                (self.pause.flatten(), Due::Pause),
-                (self.tick, Due::Tick),
-                (sweep, Due::Sweep),
-            ];
-            for (index, caller) in self.callers.iter().enumerate() {
-                let waits = !matches!(caller.standing, Standing::Refused(_) | Standing::Gone);
-                due.push((caller.deadline.filter(|_| waits), Due::Deadline(index)));
-                let offered = matches!(caller.standing, Standing::Offered(_));
-                due.push((caller.window.filter(|_| offered), Due::Window(index)));
-            }
-            for (index, slot) in (0..).zip(&self.slots) {
-                due.push((slot.timeout, Due::Timeout(index)));
-            }
-            let first = due.into_iter().filter_map(|(alarm, due)| Some((alarm?, due)));
-            let first = first.min_by_key(|(alarm, _)| *alarm);
-            let Some((_, due)) = first.filter(|((at, _), _)| *at <= now) else { return };
-            match due {
-                Due::Deadline(caller) => self.deadline_passed(caller, now),
-                Due::Window(caller) => self.window_closed(caller, now),
-                Due::Timeout(slot) => self.timed_out(slot, now),
-                Due::Pause => self.pause = None,
-                Due::Tick => self.fall_asleep_or_go_on(now),
-                Due::Sweep => {
-                    sweep = None;
-                    self.close_old(now);
-                }
-            }
-        }
-    }
-
-    fn deadline_passed(&mut self, caller: usize, now: Instant) {
-        self.callers[caller].deadline = None;
-        match self.callers[caller].standing {
-            Standing::Offered(_) => self.callers[caller].expired = true,
-            Standing::Waiting => {
-                let ahead = self.line.iter().take_while(|other| **other != caller).count();
-                self.refuse(caller, Why::Deadline, ahead, now);
-            }
-            Standing::Lapsed => self.refuse(caller, Why::Deadline, 0, now),
-            Standing::Refused(_) | Standing::Gone => {}
-        }
-    }
-
-    fn window_closed(&mut self, caller: usize, now: Instant) {
-        let Standing::Offered(slot) = self.callers[caller].standing else { return };
-        self.totals.revoked += 1;
-        self.withdraw(caller, now);
-        self.place(slot, now);
-    }
-
-    fn withdraw(&mut self, caller: usize, now: Instant) {
-        self.offered.retain(|other| *other != caller);
-        self.callers[caller].standing = Standing::Lapsed;
-        if self.callers[caller].expired {
-            self.refuse(caller, Why::Deadline, 0, now);
-        } else if self.is_closing() {
-            self.refuse(caller, Why::Closed, 0, now);
-        }
-    }
-
-    fn timed_out(&mut self, index: u32, now: Instant) {
-        let slot = &mut self.slots[index as usize];
-        let (place, task, began) = (slot.place, slot.task, slot.began);
-        slot.timeout = None;
-        self.totals.abandoned += 1;
-        if !matches!(place, Place::Creating { .. }) {
-            self.totals.closed += 1;
-        }
-        if self.abandoned.len() < self.config.max_size.max(1) as usize {
-            self.abandoned.push(task);
-            self.slots[index as usize].place = Place::Vacant;
-        } else {
-            self.slots[index as usize].place = Place::Stuck;
-        }
-        self.said.push(Said::Abandon(task));
-        match place {
-            Place::Creating { .. } => self.create_failed(began, true, now),
-            Place::Checking { .. } => self.check_failed(began, now),
-            _ => {}
-        }
-    }
-
-    fn fall_asleep_or_go_on(&mut self, now: Instant) {
-        let at_home = |slot: &Slot| matches!(slot.place, Place::Vacant | Place::Idle);
-        if self.is_closing() {
-            self.tick = None;
-        } else if self.line.is_empty() && self.slots.iter().all(at_home) {
-            (self.asleep, self.tick) = (true, None);
-        } else {
-            self.tick = self.alarm(now, self.config.tick);
-        }
-    }
-
     pub(super) fn settle(&mut self, now: Instant) {
         self.shed(now);
         self.serve(now);
@@ -176,8 +68,8 @@ impl Pool {
         slot
     }
 
-    /// The lowest idle place with something to lend. What is outdated below it is closed; if there is none, as many checks are started as
-    /// there are callers without one.
+    /// The lowest idle place with something to lend. What is outdated below it is closed; if there is none, as many checks
+    /// are started as there are callers without one.
     fn fit_one(&mut self, now: Instant) -> Option<u32> {
         for index in self.indices() {
             if self.at(index).place != Place::Idle {
@@ -255,7 +147,14 @@ impl Pool {
     pub(super) fn give_back(&mut self, index: u32, how: GiveBack, now: Instant) {
         match how {
             GiveBack::Unused if self.is_outdated(index, now) => self.start(index, Job::Close, now),
-            GiveBack::Unused => self.slots[index as usize].place = Place::Idle,
+            GiveBack::Unused => {
+                let fit = !self.needs_check(index, now) && !self.is_over_size();
+                if fit && self.mode == Mode::Open && !self.line.is_empty() {
+                    self.offer(index, now);
+                } else {
+                    self.slots[index as usize].place = Place::Idle;
+                }
+            }
             GiveBack::Reset if self.is_closing() || self.is_over_size() => {
                 self.start(index, Job::Close, now);
             }
@@ -348,7 +247,7 @@ impl Pool {
         }
     }
 
-    fn create_failed(&mut self, began: Instant, transient: bool, now: Instant) {
+    pub(super) fn create_failed(&mut self, began: Instant, transient: bool, now: Instant) {
         self.totals.create_failed += 1;
         let overlaps = self.last_failure.is_some_and(|last| began <= last);
         if self.failures == 0 || !overlaps {
@@ -359,7 +258,7 @@ impl Pool {
         self.pause = Some(None);
     }
 
-    fn check_failed(&mut self, began: Instant, now: Instant) {
+    pub(super) fn check_failed(&mut self, began: Instant, now: Instant) {
         self.totals.check_failed += 1;
         self.check_where(|slot| slot.since < began, true, now);
     }
@@ -420,7 +319,7 @@ impl Pool {
         }
     }
 
-    fn close_old(&mut self, now: Instant) {
+    pub(super) fn close_old(&mut self, now: Instant) {
         for index in self.indices() {
             let lain = now.saturating_duration_since(self.at(index).since);
             let old = lain >= self.config.idle_timeout || self.is_outdated(index, now);

@@ -70,7 +70,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// From a millisecond to a few seconds, as many short ones as long ones. To the nanosecond, so that moments seldom coincide by chance.
+/// From a millisecond to a few seconds, as many short ones as long ones. To the nanosecond, so that moments seldom coincide
+/// by chance.
 fn time() -> impl Strategy<Value = Duration> {
     (20u32..33, any::<u64>()).prop_map(|(bits, dice)| Duration::from_nanos(dice >> (64 - bits)))
 }

@@ -93,6 +93,21 @@ fn a_resource_that_was_busy_in_the_pool_during_a_look_is_not_forgotten() {
 }
 
 #[test]
+fn what_comes_back_unused_after_a_look_was_idle_all_the_time() {
+    let mut rig = Rig::filled(1);
+    rig.skip(secs(599));
+    rig.feed(Input::Tick);
+    rig.feed(Input::Returned);
+    let taken = rig.bits.take().expect("nobody waits");
+    // The look comes while its taker has it.
+    rig.pass(secs(2));
+    assert_eq!(rig.counts().live, 1);
+    rig.give_back(taken, crate::GiveBack::Unused);
+    rig.pass(secs(LATE));
+    assert_eq!(rig.idle(), 0, "it may lie there as long again");
+}
+
+#[test]
 fn looks_are_not_taken_in_a_rush_while_what_is_overdue_is_lent() {
     let mut rig = Rig::filled_with(1, |config| {
         (config.max_lifetime, config.lifetime_jitter) = (secs(160), 0);

@@ -62,7 +62,10 @@ impl<'a, M: Manager> Visit<'a, M> {
         now: Instant,
         waker: Option<Waker>,
     ) -> Self {
+        // A clock may go back; deadlines counted from it would be over before they began.
+        let now = desk.core.latest().map_or(now, |latest| now.max(latest));
         // Before the core may let callers help themselves: they compare with it.
+        // mutate:
         hub.common.publish_tick(now);
         let after = After {
             wake: SmallVec::new(),
@@ -140,13 +143,16 @@ impl<'a, M: Manager> Visit<'a, M> {
                 }
                 Action::Retag(id) => retagged.push(id),
                 Action::Closing | Action::Drained => {
+                    // mutate: let _ = &watchers;
                     self.after.wake.extend(watchers.values_mut().filter_map(Option::take));
                 }
             }
         }
+        // mutate:
         self.hub.common.publish_epoch(core.epoch());
         for id in retagged {
             let (epoch, retire_at) = core.tag(id.index());
+            // mutate: let _ = (epoch, retire_at);
             self.hub.shelves.facts(id.index()).retag(epoch, self.hub.common.retires(retire_at));
         }
         for id in to_open {
@@ -267,6 +273,9 @@ impl<'a, M: Manager> Visit<'a, M> {
             core.next_timeout().is_some_and(|next| driver.armed.is_none_or(|armed| next < armed));
         if driver.valid.is_some()
             && driver.nudged.is_none()
+            // mutate: && (!orders.is_empty() || core.is_drained())
+            // mutate: && (earlier || core.is_drained())
+            // mutate: && (earlier || !orders.is_empty())
             && (earlier || !orders.is_empty() || core.is_drained())
         {
             driver.nudged = Some(now);

@@ -4,10 +4,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use loom::thread;
-use millpond_core::{Config, Input};
+use millpond_core::{Config, Input, Outcome};
 
 use super::support::{CHECK_AFTER_IDLE, Rig, model, settings};
-use crate::Pooled;
+use crate::{Pooled, TryGetError};
 
 /// The driver closes a resource for having lain too long while a borrower has it, or has just used it.
 #[test]
@@ -77,6 +77,69 @@ fn give_back_after_retire_all() {
         retiring.join().expect("it ends");
         rig.world.run();
         assert_eq!(rig.world.gone(), 1, "what is out of date lies idle");
+        rig.end();
+    });
+}
+
+/// What comes home while the epoch changes lies idle for as long as nobody asks for it.
+#[test]
+fn retire_all_leaves_nothing_behind() {
+    model(3, || {
+        let rig = Rig::new(1, 1);
+        let lent = rig.lend();
+        let borrower = thread::spawn(move || drop(lent));
+        rig.pool.retire_all(Duration::ZERO);
+        borrower.join().expect("it ends");
+        rig.pass(settings().tick);
+        rig.world.run();
+        assert_eq!(rig.world.gone(), 1, "what is out of date lies idle");
+        rig.end();
+    });
+}
+
+/// What is of an old epoch is found by a borrower and by the desk at once, and both have it.
+#[test]
+fn retire_all_meets_give_back_and_take() {
+    model(2, || {
+        let rig = Rig::new(1, 1);
+        let lent = rig.lend();
+        let borrowers = {
+            let pool = rig.pool.clone();
+            thread::spawn(move || {
+                drop(lent);
+                drop(pool.try_get());
+            })
+        };
+        let other = {
+            let pool = rig.pool.clone();
+            thread::spawn(move || drop(pool.try_get()))
+        };
+        rig.pool.retire_all(Duration::ZERO);
+        borrowers.join().expect("they end");
+        other.join().expect("it ends");
+        rig.end();
+    });
+}
+
+/// A check fails, and what may have failed with it goes to a borrower and to its own check at once.
+#[test]
+fn failed_check_meets_take() {
+    model(3, || {
+        let rig = Rig::new(2, 2);
+        let (doubtful, fresh) = (rig.lend(), rig.lend());
+        drop(doubtful);
+        rig.pass(CHECK_AFTER_IDLE);
+        assert_eq!(rig.pool.try_get().err(), Some(TryGetError::Checking));
+        let (job, toy) = rig.begin();
+        drop(fresh);
+        // As if the tick had been late by a little when it came home.
+        rig.hub.shelves.facts(1).rests(rig.hub.common.tick() - 1);
+        let task = {
+            let hub = rig.hub.clone();
+            thread::spawn(move || hub.ended(job, Outcome::Unfit, toy))
+        };
+        let _ = rig.pool.try_get().map(|mut pooled| pooled.pick_up());
+        task.join().expect("it ends");
         rig.end();
     });
 }
@@ -196,7 +259,8 @@ fn early_clock_meets_late_clock() {
             thread::spawn(move || drop(hub.tell(Input::Resume)))
         };
         rig.world.advance(settings().tick);
-        rig.hub.tell(Input::Resume);
+        // Publishes the time and nothing more.
+        drop(rig.pool.status());
         let tick = rig.hub.common.tick();
         visitor.join().expect("it ends");
         assert!(rig.hub.common.tick() >= tick, "the time ran backwards");

@@ -104,13 +104,32 @@ fn last_resource_meets_drained() {
     });
 }
 
+/// The pool closes while somebody begins to wait for that, and is never told.
+#[test]
+fn close_meets_closing() {
+    model(3, || {
+        let rig = Rig::new(1, 1);
+        let closing = {
+            let hub = rig.hub.clone();
+            thread::spawn(move || drop(hub.tell(Input::Close)))
+        };
+        let tally = Arc::<Tally>::default();
+        let waker = Waker::from(Arc::clone(&tally));
+        let mut begins = pin!(rig.pool.closing());
+        let first = begins.as_mut().poll(&mut Context::from_waker(&waker));
+        closing.join().expect("it ends");
+        assert!(first.is_ready() || tally.take() > 0, "nobody said that it has begun");
+        rig.end();
+    });
+}
+
 /// The pool closes while something is being opened for one that waits: it stays open, or the one waits for ever.
 #[test]
 fn close_meets_creation() {
     model(3, || {
         let rig = Rig::new(1, 1);
         let mut waiter = rig.waiter();
-        let job = rig.begin();
+        let (job, _) = rig.begin();
         let task = {
             let (hub, toy) = (rig.hub.clone(), rig.world.toy());
             thread::spawn(move || hub.ended(job, Outcome::Created, Some(toy)))

@@ -70,6 +70,51 @@ fn callers_meet_without_a_driver() {
     });
 }
 
+/// A driver was spawned where nobody polls it; two callers notice, and each spawns another.
+#[test]
+fn callers_meet_with_a_driver_to_come() {
+    model(3, || {
+        let rig = Rig::undriven(1, settings());
+        drop(rig.waiter());
+        rig.world.advance(GIVEN_UP_AFTER);
+        let mut caller = rig.caller();
+        let asking = thread::spawn(move || (caller.poll().is_ready(), caller));
+        let mut other = rig.caller();
+        assert!(other.poll().is_pending(), "nothing is open");
+        let (ready, caller) = asking.join().expect("it ends");
+        assert!(!ready, "nothing is open");
+        assert_eq!(rig.world.tasks(), 2, "it is given up for one other");
+        drop((caller, other));
+        rig.end();
+    });
+}
+
+/// A driver that has nothing to do until then is not polled any more; two callers notice, and each spawns another.
+#[test]
+fn callers_meet_with_a_driver_asleep() {
+    model(3, || {
+        let rig = Rig::new(1, 1);
+        let lent = rig.lend();
+        let mut driver = Running::only(&rig);
+        assert!(driver.poll().is_pending(), "it sleeps");
+        drop(lent);
+        rig.world.advance(settings().tick);
+        assert!(driver.poll().is_pending(), "it sleeps for long");
+        let lent = rig.pool.try_get().expect("it lies idle");
+        rig.world.advance(GIVEN_UP_AFTER);
+        let mut caller = rig.caller();
+        let asking = thread::spawn(move || (caller.poll().is_ready(), caller));
+        let mut other = rig.caller();
+        assert!(other.poll().is_pending(), "everything is lent");
+        let (ready, caller) = asking.join().expect("it ends");
+        assert!(!ready, "everything is lent");
+        assert_eq!(rig.world.tasks(), 1, "it is given up for one other");
+        drop((caller, other, lent));
+        rig.world.keep(driver.task);
+        rig.end();
+    });
+}
+
 /// A caller without a runtime tries in vain to spawn a driver, and another, who has one, takes that for a driver.
 #[test]
 fn caller_without_runtime_meets_one_with() {

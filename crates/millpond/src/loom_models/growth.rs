@@ -5,7 +5,8 @@ use std::task::Poll;
 use loom::thread;
 use millpond_core::{Input, Outcome};
 
-use super::support::{Broken, Rig, model, settings};
+use super::support::{Rig, model, settings};
+use super::world::Broken;
 use crate::error::CreateFailure;
 use crate::{GetError, Pooled};
 
@@ -15,7 +16,7 @@ fn creation_meets_cancel_and_take() {
     model(3, || {
         let rig = Rig::new(1, 1);
         let waiter = rig.waiter();
-        let job = rig.begin();
+        let (job, _) = rig.begin();
         let task = {
             let (hub, toy) = (rig.hub.clone(), rig.world.toy());
             thread::spawn(move || hub.ended(job, Outcome::Created, Some(toy)))
@@ -43,7 +44,7 @@ fn failed_creation_meets_enqueue() {
         let rig = Rig::new(1, 1);
         let mut first = rig.waiter();
         let mut second = rig.caller();
-        let job = rig.begin();
+        let (job, _) = rig.begin();
         let task = {
             let hub = rig.hub.clone();
             thread::spawn(move || hub.create_failed(job, CreateFailure::error(Broken, false)))
@@ -89,7 +90,7 @@ fn resize_meets_give_back_and_get() {
 /// A shelf is opened while callers wait, and what comes home to it lies there unseen.
 #[test]
 fn new_shelf_meets_give_back() {
-    model(3, || {
+    model(2, || {
         let rig = Rig::new(1, 2);
         let lent = rig.lend();
         let mut first = rig.caller();
@@ -106,13 +107,30 @@ fn new_shelf_meets_give_back() {
     });
 }
 
+/// The first shelf is opened while callers wait, and callers help themselves to it.
+#[test]
+fn first_shelf_meets_give_back() {
+    model(3, || {
+        let rig = Rig::new(1, 1);
+        let mut first = rig.waiter();
+        let mut second = rig.waiter();
+        let (job, _) = rig.begin();
+        rig.hub.ended(job, Outcome::Created, Some(rig.world.toy()));
+        let borrower = thread::spawn(move || drop(first.run()));
+        let told = second.poll();
+        borrower.join().expect("it ends");
+        assert!(second.finish(told).is_ready(), "it waits beside what it waits for");
+        rig.end();
+    });
+}
+
 /// The epoch changes while a resource is being opened, and the resource is lent as one of the new epoch.
 #[test]
 fn retire_all_meets_creation() {
     model(3, || {
         let rig = Rig::new(1, 1);
         let mut waiter = rig.waiter();
-        let job = rig.begin();
+        let (job, _) = rig.begin();
         let task = {
             let (hub, toy) = (rig.hub.clone(), rig.world.toy());
             thread::spawn(move || hub.ended(job, Outcome::Created, Some(toy)))
@@ -139,7 +157,7 @@ fn creation_meets_its_deadline() {
     model(3, || {
         let rig = Rig::new(1, 1);
         let mut waiter = rig.waiter();
-        let job = rig.begin();
+        let (job, _) = rig.begin();
         rig.world.advance(settings().create_timeout);
         let task = {
             let (hub, toy) = (rig.hub.clone(), rig.world.toy());

@@ -2,7 +2,8 @@
 
 use loom::thread;
 
-use super::support::{CHECK_AFTER_IDLE, Rig, World, model};
+use super::support::{CHECK_AFTER_IDLE, Rig, model};
+use super::world::World;
 use crate::Pooled;
 
 /// A resource comes to lie beside the caller that waits for it.
@@ -41,7 +42,7 @@ fn served_while_queueing() {
 /// A resource comes home to one shelf after it was attended and before the other was, and is seen by nobody.
 #[test]
 fn give_back_to_one_of_two_shelves() {
-    model(3, || {
+    model(2, || {
         let rig = Rig::new(1, 2);
         let (first, second) = (rig.lend(), rig.lend());
         let mut caller = rig.caller();
@@ -61,7 +62,7 @@ fn give_back_to_one_of_two_shelves() {
 /// neither.
 #[test]
 fn give_back_and_take_on_two_shelves() {
-    model(3, || {
+    model(2, || {
         let rig = Rig::new(1, 2);
         let (first, second) = (rig.lend(), rig.lend());
         drop(second);

@@ -1,28 +1,22 @@
-//! A pool in miniature for the models: toys for resources, a clock that stands still unless told otherwise, and tasks that
-//! run only when a model says so.
+//! A pool in miniature for the models, and callers whose wakers count.
 //!
 //! What is built before the first thread is spawned, and what is taken down after the last was joined, costs no exploration.
 
-use std::error::Error;
-use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::AbortHandle;
-use loom::cell::UnsafeCell;
 use loom::thread::{self, ThreadId};
 use millpond_core::{Config, Core, Input, Outcome, SlotId};
 
+use super::world::{Broken, ORIGIN, Toy, World};
 use crate::common::Common;
 use crate::desk::Hub;
-use crate::{
-    Disposition, Get, GetError, Manager, Metrics, Pool, Pooled, Returned, Runtime, SpawnError,
-    Task, TryGetError,
-};
+use crate::{Get, GetError, Pool, Pooled, TryGetError};
 
 /// Explores every execution of `body` in which threads are preempted so often at most.
 pub(super) fn model(preemptions: usize, body: impl Fn() + Send + Sync + 'static) {
@@ -78,7 +72,7 @@ impl Rig {
     /// Opens a toy and lends it.
     pub(super) fn lend(&self) -> Pooled<World> {
         assert_eq!(self.pool.try_get().err(), Some(TryGetError::Creating), "nothing is idle");
-        let id = self.begin();
+        let (id, _) = self.begin();
         self.hub.ended(id, Outcome::Created, Some(self.world.toy()));
         self.pool.try_get().expect("it has just been opened")
     }
@@ -89,12 +83,11 @@ impl Rig {
         drop(lent);
     }
 
-    /// Takes the next order and begins its job.
-    pub(super) fn begin(&self) -> SlotId {
+    /// Takes the next order, and begins its job with what it works on.
+    pub(super) fn begin(&self) -> (SlotId, Option<Toy>) {
         let order = self.hub.take_order(|_| true).expect("there is an order");
-        let begun = self.hub.begin(order.id, AbortHandle::new_pair().0);
-        assert!(begun, "the job is wanted");
-        order.id
+        assert!(self.hub.begin(order.id, AbortHandle::new_pair().0), "the job is wanted");
+        (order.id, order.work.into_resource())
     }
 
     /// A caller that has not been polled yet.
@@ -234,201 +227,8 @@ impl Wake for Tally {
     }
 }
 
-/// Manager and runtime in one. Apart from the clock its state is in `std`'s atomics, which cost no exploration: nothing the
-/// pool decides depends on a race about them.
-#[derive(Clone, Default)]
-pub(super) struct World(Arc<State>);
-
-#[derive(Default)]
-struct State {
-    /// Since the origin, in nanoseconds. The checker knows it, so that one may look at it early and come to the desk late.
-    clock: loom::sync::atomic::AtomicU64,
-    /// Threads without a runtime.
-    barren: Mutex<Vec<ThreadId>>,
-    /// What was last slept for.
-    asleep_until: Mutex<Option<Instant>>,
-    tasks: Mutex<Vec<Task>>,
-    born: AtomicUsize,
-    gone: AtomicUsize,
-    checks: AtomicUsize,
-    /// How often a toy was in two hands at once.
-    fouls: AtomicUsize,
-}
-
-impl World {
-    pub(super) fn toy(&self) -> Toy {
-        self.0.born.fetch_add(1, Ordering::Relaxed);
-        Toy { place: UnsafeCell::new(()), held: false, world: self.clone() }
-    }
-
-    /// Moves the clock on.
-    pub(super) fn advance(&self, by: Duration) {
-        let nanos = u64::try_from(by.as_nanos()).expect("a short time");
-        self.0.clock.fetch_add(nanos, Ordering::SeqCst);
-    }
-
-    /// From now on there is no runtime on this thread.
-    pub(super) fn lose_runtime(&self) {
-        self.0.barren.lock().expect(NO_PANIC).push(thread::current().id());
-    }
-
-    /// What the driver last wanted to sleep for.
-    pub(super) fn asleep_until(&self) -> Option<Instant> {
-        *self.0.asleep_until.lock().expect(NO_PANIC)
-    }
-
-    /// How many tasks there are.
-    pub(super) fn tasks(&self) -> usize {
-        self.0.tasks.lock().expect(NO_PANIC).len()
-    }
-
-    /// Puts a task back.
-    pub(super) fn keep(&self, task: Task) {
-        self.0.tasks.lock().expect(NO_PANIC).push(task);
-    }
-
-    pub(super) fn take_tasks(&self) -> Vec<Task> {
-        std::mem::take(&mut *self.0.tasks.lock().expect(NO_PANIC))
-    }
-
-    /// Polls all tasks until none ends and none is spawned any more.
-    pub(super) fn run(&self) {
-        loop {
-            let tasks = self.take_tasks();
-            let before = tasks.len();
-            let mut ended = false;
-            for mut task in tasks {
-                if task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
-                    ended = true;
-                } else {
-                    self.0.tasks.lock().expect(NO_PANIC).push(task);
-                }
-            }
-            if !ended && self.0.tasks.lock().expect(NO_PANIC).len() == before {
-                return;
-            }
-        }
-    }
-
-    /// How many checks were made.
-    pub(super) fn checks(&self) -> usize {
-        self.0.checks.load(Ordering::Relaxed)
-    }
-
-    /// How many toys were opened.
-    pub(super) fn born(&self) -> usize {
-        self.0.born.load(Ordering::Relaxed)
-    }
-
-    /// How many toys are gone.
-    pub(super) fn gone(&self) -> usize {
-        self.0.gone.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn assert_all_gone(&self) {
-        assert_eq!(self.0.fouls.load(Ordering::Relaxed), 0, "a toy was in two hands");
-        assert_eq!(self.gone(), self.born(), "a toy was lost");
-    }
-}
-
-impl Runtime for World {
-    fn now(&self) -> Instant {
-        *ORIGIN + Duration::from_nanos(self.0.clock.load(Ordering::SeqCst))
-    }
-
-    fn sleep_until(&self, deadline: Instant) -> Task {
-        self.0.asleep_until.lock().expect(NO_PANIC).replace(deadline);
-        let world = self.clone();
-        Box::pin(poll_fn(
-            move |_| {
-                if world.now() < deadline { Poll::Pending } else { Poll::Ready(()) }
-            },
-        ))
-    }
-
-    fn spawn(&self, task: Task) -> Result<(), SpawnError> {
-        if self.0.barren.lock().expect(NO_PANIC).contains(&thread::current().id()) {
-            return Err(SpawnError::new(task));
-        }
-        self.0.tasks.lock().expect(NO_PANIC).push(task);
-        Ok(())
-    }
-}
-
-impl Manager for World {
-    type Resource = Toy;
-    type Error = Broken;
-
-    async fn create(&self) -> Result<Toy, Broken> {
-        Ok(self.toy())
-    }
-
-    fn on_return(&self, toy: &mut Toy, _: Returned, _: &Metrics) -> Disposition {
-        toy.lay_down();
-        Disposition::Reuse
-    }
-
-    async fn check(&self, _: &mut Toy, _: &Metrics) -> Result<(), Broken> {
-        self.0.checks.fetch_add(1, Ordering::Relaxed);
-        Ok(())
-    }
-
-    async fn close(&self, toy: Toy) {
-        drop(toy);
-    }
-}
-
-/// What the pool lends. Two threads that have it at once, or one after the other without the second knowing what the first
-/// did, are a race that the checker sees.
-pub(super) struct Toy {
-    place: UnsafeCell<()>,
-    held: bool,
-    world: World,
-}
-
-impl Toy {
-    /// Somebody has it.
-    pub(super) fn pick_up(&mut self) {
-        self.place.with_mut(|_| ());
-        if std::mem::replace(&mut self.held, true) {
-            self.world.0.fouls.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// Nobody has it.
-    pub(super) fn lay_down(&mut self) {
-        self.place.with_mut(|_| ());
-        self.held = false;
-    }
-}
-
-impl Drop for Toy {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            self.place.with_mut(|_| ());
-        }
-        self.world.0.gone.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// What keeps a toy from being opened.
-#[derive(Debug)]
-pub(super) struct Broken;
-
-impl fmt::Display for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("broken")
-    }
-}
-
-impl Error for Broken {}
-
 /// A resource that lay idle so long is checked.
 pub(super) const CHECK_AFTER_IDLE: Duration = Duration::from_secs(1);
-
-/// One for all executions, which must not differ.
-#[expect(clippy::disallowed_methods, reason = "some instant to count from")]
-static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// The defaults with little to explore: one creation at a time, and nothing left to chance.
 pub(super) fn settings() -> Config {

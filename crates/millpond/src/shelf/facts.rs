@@ -76,6 +76,9 @@ impl Facts {
     #[inline]
     pub(crate) fn is_fresh(&self, tick: u64, epoch: u64, window: u64) -> bool {
         let rested = tick.saturating_sub(self.returned());
+        // mutate: tick < self.retires.load(Ordering::Relaxed) && epoch == self.epoch()
+        // mutate: rested < window && epoch == self.epoch()
+        // mutate: rested < window && tick < self.retires.load(Ordering::Relaxed)
         rested < window && tick < self.retires.load(Ordering::Relaxed) && epoch == self.epoch()
     }
 

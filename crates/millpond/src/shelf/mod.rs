@@ -48,6 +48,7 @@ impl<R, L> Shelves<R, L> {
         segment[place].get_or_init(|| {
             let (shelf, minted) = Shelf::new(number * self.width, self.width, link());
             claims = minted;
+            // mutate: if false {
             if attended {
                 shelf.attend();
             }

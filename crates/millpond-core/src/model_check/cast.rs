@@ -1,0 +1,35 @@
+//! Who takes part besides the core.
+
+use crate::io::Job;
+use crate::{SlotId, WaiterId};
+
+/// A caller that waits, with what the rules remember of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caller {
+    pub(super) id: WaiterId,
+    /// Its deadline has passed.
+    pub(super) expired: bool,
+    /// It was late for an offer before.
+    pub(super) late: bool,
+}
+
+/// How far a task is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It has not said `Begin`.
+    Owed,
+    /// It went ahead.
+    Begun,
+    /// It was not to go ahead, and has not said so yet.
+    Refused,
+    /// It is past its deadline.
+    Abandoned,
+}
+
+/// A job whose `Ended` is owed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Task {
+    pub(super) slot: SlotId,
+    pub(super) job: Job,
+    pub(super) stage: Stage,
+}
