@@ -2,8 +2,7 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use millpond_core::GiveBack;
 
@@ -59,13 +58,13 @@ impl<M: Manager> Pooled<M> {
         this.in_flight += 1;
         let result = body(this).await;
         this.in_flight -= 1;
-        this.finished.store(true, Relaxed);
+        this.finished.store(true, Ordering::Relaxed);
         result
     }
 
     /// Gives the resource back, saying that its use is complete. The same as dropping the guard, except in strict mode.
     pub fn finish(this: Self) {
-        this.finished.store(true, Relaxed);
+        this.finished.store(true, Ordering::Relaxed);
     }
 
     /// Gives the resource back as broken: the pool closes it.
@@ -95,7 +94,7 @@ impl<M: Manager> Pooled<M> {
     fn returned(&self) -> Returned {
         if std::thread::panicking() {
             Returned::Panicked
-        } else if self.in_flight > 0 || (self.strict && !self.finished.load(Relaxed)) {
+        } else if self.in_flight > 0 || (self.strict && !self.finished.load(Ordering::Relaxed)) {
             Returned::Cancelled
         } else {
             Returned::Finished
@@ -110,7 +109,7 @@ impl<M: Manager> Deref for Pooled<M> {
     fn deref(&self) -> &M::Resource {
         // A use that nobody has called complete yet; many resources are used by `&self`.
         if self.strict {
-            self.finished.store(false, Relaxed);
+            self.finished.store(false, Ordering::Relaxed);
         }
         self.claim.as_ref().and_then(|claim| claim.resource()).expect(LENT)
     }
@@ -120,7 +119,7 @@ impl<M: Manager> DerefMut for Pooled<M> {
     #[inline]
     fn deref_mut(&mut self) -> &mut M::Resource {
         if self.strict {
-            self.finished.store(false, Relaxed);
+            self.finished.store(false, Ordering::Relaxed);
         }
         self.claim.as_mut().and_then(|claim| claim.resource_mut().as_mut()).expect(LENT)
     }
