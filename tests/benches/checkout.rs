@@ -7,6 +7,8 @@
 //!
 //! `cargo xtask bench` runs it; `--rounds N` and `--quick` change its length. `--assert` fails if the limits below are broken.
 
+#![expect(clippy::print_stdout, reason = "a benchmark is there to be read")]
+
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -79,3 +79,8 @@ pub mod fuse;
 pub mod hop;
 pub mod rig;
 pub mod scenario;
+
+/// The quickstart compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

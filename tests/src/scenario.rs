@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use millpond::{Pool, Pooled, Runtime, Task, TryGetError};
-use millpond_test::{Occupied, Op, ScriptedManager, Step, TestRuntime};
+use millpond::{GetError, Phase, Pool, Pooled, Runtime, Task, TryGetError};
+use millpond_test::{Occupied, Op, ScriptedError, ScriptedManager, Step, TestRuntime};
 
 use crate::fuse::{Fuse, Fused, FusedResource};
 use crate::rig::{everything_is_gone, serves_at_full_size};
@@ -84,7 +84,7 @@ pub fn afterwards(pool: &Pool<Fused>, manager: &ScriptedManager, clock: &TestRun
 
 /// Uses a resource, and another one through `with`.
 async fn plain(pool: Pool<Fused>, clock: TestRuntime) {
-    let Ok(pooled) = pool.get().await else { return };
+    let Some(pooled) = served(pool.get().await) else { return };
     let sole = sole(&pooled);
     clock.sleep(ms(3)).await;
     drop((sole, pooled));
@@ -99,7 +99,7 @@ async fn plain(pool: Pool<Fused>, clock: TestRuntime) {
 /// Comes so seldom that what it takes has to be checked.
 async fn now_and_then(pool: Pool<Fused>, clock: TestRuntime) {
     for _ in 0..3 {
-        let Ok(mut pooled) = pool.get().label("now and then").await else { return };
+        let Some(mut pooled) = served(pool.get().label("now and then").await) else { return };
         Pooled::run(&mut pooled, async |resource| {
             let _sole = sole(resource);
             clock.sleep(ms(1)).await;
@@ -112,7 +112,7 @@ async fn now_and_then(pool: Pool<Fused>, clock: TestRuntime) {
 
 /// Leaves its use unfinished.
 async fn half_way(pool: Pool<Fused>, clock: TestRuntime) {
-    let Ok(mut pooled) = pool.get().await else { return };
+    let Some(mut pooled) = served(pool.get().await) else { return };
     let mut run = Box::pin(Pooled::run(&mut pooled, async |resource| {
         let _sole = sole(resource);
         resource.soil();
@@ -122,7 +122,7 @@ async fn half_way(pool: Pool<Fused>, clock: TestRuntime) {
     assert!(!ended, "the longer sleep ends last");
     drop(run);
     drop(pooled);
-    let _ = pool.get().await.map(|pooled| drop(sole(&pooled)));
+    let _ = served(pool.get().await).map(|pooled| drop(sole(&pooled)));
 }
 
 /// Has no patience.
@@ -136,11 +136,11 @@ async fn in_a_hurry(pool: Pool<Fused>, clock: TestRuntime) {
 
 /// Gives nothing back.
 async fn destructive(pool: Pool<Fused>, clock: TestRuntime) {
-    let Ok(pooled) = pool.get().await else { return };
+    let Some(pooled) = served(pool.get().await) else { return };
     clock.sleep(ms(1)).await;
     drop(sole(&pooled));
     Pooled::discard(pooled);
-    let Ok(pooled) = pool.get().await else { return };
+    let Some(pooled) = served(pool.get().await) else { return };
     drop(sole(&pooled));
     drop(Pooled::detach(pooled));
 }
@@ -169,6 +169,19 @@ async fn closer(pool: Pool<Fused>, clock: TestRuntime, after: u64) {
     clock.sleep(ms(after)).await;
     let _ = pool.close(ms(300)).await;
     assert!(pool.get().await.is_err(), "a closed pool lends nothing");
+}
+
+/// A fault may cost a caller an error, but not its patience: nobody waits in vain, unless the pool is paused.
+#[track_caller]
+fn served(outcome: Result<Pooled<Fused>, GetError<ScriptedError>>) -> Option<Pooled<Fused>> {
+    match outcome {
+        Ok(pooled) => Some(pooled),
+        Err(error) => {
+            let paused = error.snapshot().longest_phase() == Some(Phase::Paused);
+            assert!(paused || !matches!(error, GetError::Timeout(_)), "{error}");
+            None
+        }
+    }
 }
 
 /// Proves that nobody else has it, and that whoever had it before left no trace.

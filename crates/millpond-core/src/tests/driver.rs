@@ -1,7 +1,7 @@
 //! Drivers that come and go, and the sleep of the tick.
 
 use super::rig::{Answer, Rig, ms, secs};
-use crate::io::{Input, Job, Outcome};
+use crate::io::{GiveBack, Input, Job, Outcome};
 use crate::timers::TimerKey;
 
 #[test]
@@ -135,6 +135,18 @@ fn a_tick_that_finds_something_lent_does_not_fall_asleep() {
     rig.pass(ms(250));
     assert!(!rig.bits.attended);
     rig.home(taken);
+    rig.pass(ms(250));
+    assert!(rig.bits.attended);
+}
+
+#[test]
+fn a_pool_with_work_under_way_does_not_fall_asleep() {
+    let mut rig = Rig::filled(2);
+    let lent = rig.lend();
+    rig.give_back(lent, GiveBack::Discard);
+    rig.pass(ms(250));
+    assert!(!rig.bits.attended, "a close is under way");
+    rig.run_jobs();
     rig.pass(ms(250));
     assert!(rig.bits.attended);
 }
