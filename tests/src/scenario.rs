@@ -73,6 +73,7 @@ pub fn afterwards(pool: &Pool<Fused>, manager: &ScriptedManager, clock: &TestRun
     assert_eq!((status.leased, status.waiting), (0, 0), "nobody is there any more: {status:?}");
     assert_eq!((status.abandoned, status.stuck), (0, 0), "nothing hung: {status:?}");
     assert_eq!(status.size, status.idle, "everything is at rest: {status:?}");
+    assert_eq!(status.totals.revoked, 0, "whoever is gone is offered nothing: {status:?}");
     assert!(pool.holders().is_empty(), "{:?}", pool.holders());
     if !matches!(pool.try_get(), Err(TryGetError::Closed)) {
         serves_at_full_size(pool, clock);

@@ -93,6 +93,7 @@ impl Core {
             self.fire(key, now, idle);
         }
         if input != Input::Tick {
+            // mutate:
             self.wake_up(now);
         }
         self.unasked = 0;
@@ -232,6 +233,7 @@ impl Core {
         let mut offers: Vec<_> =
             self.waiters.all().filter_map(|id| self.offered(id).map(|index| (id, index))).collect();
         offers.sort_unstable_by_key(|(id, _)| Reverse(self.waiters.get(*id).turn));
+        // mutate: for (id, index) in offers.into_iter().take(0) {
         for (id, index) in offers {
             if self.withdraw(id, now) {
                 self.waiters.enqueue_front(id);

@@ -241,6 +241,7 @@ impl<M: Manager> Hub<M> {
         let driver = &mut visit.desk().driver;
         if first && driver.coming.is_some_and(|(coming, _)| coming == number) {
             driver.coming = None;
+            // mutate:
             driver.valid = Some(number);
             visit.step(Input::DriverUp);
         // mutate: } else if true {
@@ -251,6 +252,7 @@ impl<M: Manager> Hub<M> {
         }
         let desk = visit.desk();
         desk.driver.nudged = None;
+        // mutate:
         desk.driver.armed = desk.core.next_timeout();
         if desk.core.is_drained() { Turn::Stop } else { Turn::SleepUntil(desk.driver.armed) }
     }
@@ -286,9 +288,12 @@ impl<M: Manager> Hub<M> {
         let driver = &mut visit.desk().driver;
         // mutate: if true {
         if driver.valid == Some(number) {
+            // mutate:
             driver.valid = None;
+            // mutate:
             visit.step(Input::DriverLost);
         } else if driver.coming.is_some_and(|(coming, _)| coming == number) {
+            // mutate:
             driver.coming = None;
         } else {
             return;

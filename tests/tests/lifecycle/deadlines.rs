@@ -133,6 +133,32 @@ fn the_timeout_counts_from_the_first_poll() {
 }
 
 #[test]
+fn what_is_idle_is_taken_even_if_there_is_no_time_to_wait() {
+    let rig = Rig::of(1);
+    drop(rig.take());
+    let past = rig.runtime.now() - secs(5);
+    let without_patience = || {
+        let gets = [
+            rig.pool.get().timeout(Duration::ZERO),
+            rig.pool.get().deadline(past),
+            rig.pool.get().timeout(Duration::ZERO).label("by way of the desk"),
+        ];
+        for get in gets {
+            assert!(rig.at_once(get).is_ok());
+        }
+    };
+    without_patience();
+    // Nor does it matter that the pool has fallen asleep meanwhile.
+    rig.runtime.advance(ms(400));
+    without_patience();
+    let held = rig.take();
+    let error = rig.at_once(rig.pool.get().timeout(Duration::ZERO)).expect_err("all is lent");
+    assert!(matches!(error, GetError::Timeout(_)) && error.is_overload(), "{error}");
+    drop(held);
+    rig.ends_clean();
+}
+
+#[test]
 fn work_that_cannot_be_stopped_is_counted_and_its_amount_is_bounded() {
     // Tasks on a runtime that nobody drives can be neither finished nor stopped.
     let (hop, [first, second]) = Hop::new();

@@ -221,7 +221,7 @@ fn a_resource_lives_max_lifetime_less_its_share_of_chance() {
 }
 
 #[test]
-fn what_is_too_old_is_neither_lent_nor_checked_nor_cleaned() {
+fn what_is_too_old_is_neither_lent_nor_checked() {
     let mut rig =
         Rig::filled_with(2, |config| (config.max_lifetime, config.lifetime_jitter) = (secs(60), 0));
     let lent = rig.lend();

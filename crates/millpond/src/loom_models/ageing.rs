@@ -6,13 +6,13 @@ use std::time::Duration;
 use loom::thread;
 use millpond_core::{Config, Input, Outcome};
 
-use super::support::{CHECK_AFTER_IDLE, Rig, model, settings};
+use super::support::{CHECK_AFTER_IDLE, Rig, model, model_within, settings};
 use crate::{Pooled, TryGetError};
 
 /// The driver closes a resource for having lain too long while a borrower has it, or has just used it.
 #[test]
 fn sweep_meets_take() {
-    model(3, || {
+    model(|| {
         let config = Config {
             max_size: 1,
             check_after_idle: Duration::MAX,
@@ -43,7 +43,7 @@ fn sweep_meets_take() {
 /// After `retire_all` has returned, what is of the old epoch and comes home at that moment is lent.
 #[test]
 fn retire_all_meets_give_back() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let lent = rig.lend();
         let borrower = thread::spawn(move || drop(lent));
@@ -63,7 +63,7 @@ fn retire_all_meets_give_back() {
 /// What is of an old epoch comes home and lies idle.
 #[test]
 fn give_back_after_retire_all() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let lent = rig.lend();
         let retiring = {
@@ -84,7 +84,7 @@ fn give_back_after_retire_all() {
 /// What comes home while the epoch changes lies idle for as long as nobody asks for it.
 #[test]
 fn retire_all_leaves_nothing_behind() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let lent = rig.lend();
         let borrower = thread::spawn(move || drop(lent));
@@ -100,7 +100,7 @@ fn retire_all_leaves_nothing_behind() {
 /// What is of an old epoch is found by a borrower and by the desk at once, and both have it.
 #[test]
 fn retire_all_meets_give_back_and_take() {
-    model(2, || {
+    model_within(2, || {
         let rig = Rig::new(1, 1);
         let lent = rig.lend();
         let borrowers = {
@@ -124,7 +124,7 @@ fn retire_all_meets_give_back_and_take() {
 /// A check fails, and what may have failed with it goes to a borrower and to its own check at once.
 #[test]
 fn failed_check_meets_take() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(2, 2);
         let (doubtful, fresh) = (rig.lend(), rig.lend());
         drop(doubtful);
@@ -147,7 +147,7 @@ fn failed_check_meets_take() {
 /// What may stay for a while comes home while it moves to the new epoch, and is closed as one of the old.
 #[test]
 fn spread_retirement_meets_give_back() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let lent = rig.lend();
         let borrower = thread::spawn(move || drop(lent));
@@ -164,7 +164,7 @@ fn spread_retirement_meets_give_back() {
 /// The tick stops because everything lies idle, while a borrower takes something.
 #[test]
 fn falling_asleep_meets_take() {
-    model(3, || {
+    model(|| {
         let forever = Duration::MAX;
         let config =
             Config { max_size: 1, idle_timeout: forever, max_lifetime: forever, ..settings() };
@@ -190,7 +190,7 @@ fn falling_asleep_meets_take() {
 /// lain idle.
 #[test]
 fn waking_up_meets_take() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         rig.lay_out(1);
         rig.world.advance(settings().tick);
@@ -210,7 +210,7 @@ fn waking_up_meets_take() {
 /// What has to be checked by now is taken unchecked, because the tick is late.
 #[test]
 fn late_tick_meets_take() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         rig.lay_out(1);
         rig.pass(CHECK_AFTER_IDLE - settings().tick);
@@ -228,7 +228,7 @@ fn late_tick_meets_take() {
 /// What is too old by now is lent, because the tick is late.
 #[test]
 fn late_tick_meets_retirement() {
-    model(3, || {
+    model(|| {
         let config = Config {
             max_size: 1,
             check_after_idle: Duration::MAX,
@@ -252,7 +252,7 @@ fn late_tick_meets_retirement() {
 /// A visitor that looked at the clock early comes to the desk late, and the time runs backwards.
 #[test]
 fn early_clock_meets_late_clock() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let visitor = {
             let hub = rig.hub.clone();

@@ -8,13 +8,13 @@ use std::task::{Context, Poll, Waker};
 use loom::thread;
 use millpond_core::{Input, Outcome};
 
-use super::support::{Rig, Tally, model};
+use super::support::{Rig, Tally, model, model_within};
 use crate::GetError;
 
 /// The pool closes while a resource comes home and a caller asks: the resource stays, or the caller waits for ever.
 #[test]
 fn close_meets_give_back_and_get() {
-    model(3, || {
+    model_within(3, || {
         let rig = Rig::new(1, 1);
         let lent = rig.lend();
         let borrower = thread::spawn(move || drop(lent));
@@ -36,7 +36,7 @@ fn close_meets_give_back_and_get() {
 /// The last handle and the last guard go at the same time, and each leaves the resource to the other.
 #[test]
 fn last_handle_meets_last_guard() {
-    model(3, || {
+    model(|| {
         let Rig { pool, hub, world } = Rig::new(1, 1);
         let lent = {
             let rig = Rig { pool: pool.clone(), hub: hub.clone(), world: world.clone() };
@@ -55,7 +55,7 @@ fn last_handle_meets_last_guard() {
 /// The same where there is no runtime and no driver: what is left is dropped by whoever goes last.
 #[test]
 fn last_handle_meets_last_guard_without_runtime() {
-    model(3, || {
+    model(|| {
         let Rig { pool, hub, world } = Rig::new(1, 1);
         let lent = {
             let rig = Rig { pool: pool.clone(), hub: hub.clone(), world: world.clone() };
@@ -80,7 +80,7 @@ fn last_handle_meets_last_guard_without_runtime() {
 /// The last resource goes while somebody begins to wait for that, and is never told.
 #[test]
 fn last_resource_meets_drained() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let lent = rig.lend();
         rig.hub.tell(Input::Close);
@@ -107,7 +107,7 @@ fn last_resource_meets_drained() {
 /// The pool closes while somebody begins to wait for that, and is never told.
 #[test]
 fn close_meets_closing() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let closing = {
             let hub = rig.hub.clone();
@@ -126,7 +126,7 @@ fn close_meets_closing() {
 /// The pool closes while something is being opened for one that waits: it stays open, or the one waits for ever.
 #[test]
 fn close_meets_creation() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let mut waiter = rig.waiter();
         let (job, _) = rig.begin();
@@ -146,7 +146,7 @@ fn close_meets_creation() {
 /// The driver dies while somebody waits for the end of a pool, and nobody closes what is left.
 #[test]
 fn death_meets_drained() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         rig.lay_out(1);
         rig.hub.tell(Input::Close);

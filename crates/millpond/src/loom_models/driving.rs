@@ -12,7 +12,7 @@ use crate::{GetError, Runtime, Task};
 /// An order is sent while the driver goes to sleep, and the driver sleeps over it.
 #[test]
 fn order_meets_falling_asleep() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let mut driver = Running::only(&rig);
         let mut caller = rig.caller();
@@ -31,7 +31,7 @@ fn order_meets_falling_asleep() {
 /// A deadline is set while the driver goes to sleep for a later one, and the driver sleeps over it.
 #[test]
 fn deadline_meets_falling_asleep() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let lent = rig.lend();
         let mut driver = Running::only(&rig);
@@ -56,7 +56,7 @@ fn deadline_meets_falling_asleep() {
 /// Two callers notice that there is no driver, and each spawns one.
 #[test]
 fn callers_meet_without_a_driver() {
-    model(3, || {
+    model(|| {
         let rig = Rig::undriven(1, settings());
         let mut caller = rig.caller();
         let asking = thread::spawn(move || (caller.poll().is_ready(), caller));
@@ -73,7 +73,7 @@ fn callers_meet_without_a_driver() {
 /// A driver was spawned where nobody polls it; two callers notice, and each spawns another.
 #[test]
 fn callers_meet_with_a_driver_to_come() {
-    model(3, || {
+    model(|| {
         let rig = Rig::undriven(1, settings());
         drop(rig.waiter());
         rig.world.advance(GIVEN_UP_AFTER);
@@ -92,7 +92,7 @@ fn callers_meet_with_a_driver_to_come() {
 /// A driver that has nothing to do until then is not polled any more; two callers notice, and each spawns another.
 #[test]
 fn callers_meet_with_a_driver_asleep() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let lent = rig.lend();
         let mut driver = Running::only(&rig);
@@ -118,7 +118,7 @@ fn callers_meet_with_a_driver_asleep() {
 /// A caller without a runtime tries in vain to spawn a driver, and another, who has one, takes that for a driver.
 #[test]
 fn caller_without_runtime_meets_one_with() {
-    model(3, || {
+    model(|| {
         let rig = Rig::undriven(1, settings());
         let mut stranded = rig.caller();
         let world = rig.world.clone();
@@ -141,7 +141,7 @@ fn caller_without_runtime_meets_one_with() {
 /// The driver dies while a caller asks: the caller takes unchecked what may have died with it, or waits with nobody to wake it.
 #[test]
 fn death_meets_get() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         rig.lay_out(1);
         let driver = Running::only(&rig);
@@ -164,7 +164,7 @@ fn death_meets_get() {
 /// The driver dies while a resource comes home, and the next caller waits with nobody to wake it.
 #[test]
 fn death_meets_give_back() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let lent = rig.lend();
         let driver = Running::only(&rig);
@@ -183,7 +183,7 @@ fn death_meets_give_back() {
 /// A driver that was given up dies, and its successor is taken for dead.
 #[test]
 fn late_death_meets_successor() {
-    model(3, || {
+    model(|| {
         let (rig, first, mut second) = succeeded();
         let dying = thread::spawn(move || drop(first));
         assert!(second.poll().is_pending(), "it sleeps");
@@ -199,7 +199,7 @@ fn late_death_meets_successor() {
 /// A driver that was given up moves again, and sleeps through what its successor then takes to be done.
 #[test]
 fn late_poll_meets_successor() {
-    model(3, || {
+    model(|| {
         let (rig, mut first, mut second) = succeeded();
         let moving = thread::spawn(move || (first.poll().is_ready(), first));
         assert!(second.poll().is_pending(), "it sleeps");
@@ -217,7 +217,7 @@ fn late_poll_meets_successor() {
 /// A driver that was given up is never polled again, but it is woken and not its successor.
 #[test]
 fn silence_meets_successor() {
-    model(3, || {
+    model(|| {
         let (rig, first, mut second) = succeeded();
         let mut caller = rig.caller();
         let asking = thread::spawn(move || (caller.poll().is_ready(), caller));

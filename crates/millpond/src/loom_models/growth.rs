@@ -5,7 +5,7 @@ use std::task::Poll;
 use loom::thread;
 use millpond_core::{Input, Outcome};
 
-use super::support::{Rig, model, settings};
+use super::support::{Rig, model, model_within, settings};
 use super::world::Broken;
 use crate::error::CreateFailure;
 use crate::{GetError, Pooled};
@@ -13,7 +13,7 @@ use crate::{GetError, Pooled};
 /// The caller for which a resource is opened goes away, another helps itself meanwhile: the resource is lost or lent twice.
 #[test]
 fn creation_meets_cancel_and_take() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let waiter = rig.waiter();
         let (job, _) = rig.begin();
@@ -40,7 +40,7 @@ fn creation_meets_cancel_and_take() {
 /// A creation fails for good while a caller queues, and the caller waits for nothing.
 #[test]
 fn failed_creation_meets_enqueue() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let mut first = rig.waiter();
         let mut second = rig.caller();
@@ -65,7 +65,7 @@ fn failed_creation_meets_enqueue() {
 /// The pool shrinks while a resource comes home and another caller asks: more are lent than there may be.
 #[test]
 fn resize_meets_give_back_and_get() {
-    model(3, || {
+    model_within(3, || {
         let rig = Rig::new(2, 2);
         let (first, second) = (rig.lend(), rig.lend());
         let borrower = thread::spawn(move || drop(first));
@@ -90,7 +90,7 @@ fn resize_meets_give_back_and_get() {
 /// A shelf is opened while callers wait, and what comes home to it lies there unseen.
 #[test]
 fn new_shelf_meets_give_back() {
-    model(2, || {
+    model_within(2, || {
         let rig = Rig::new(1, 2);
         let lent = rig.lend();
         let mut first = rig.caller();
@@ -110,7 +110,7 @@ fn new_shelf_meets_give_back() {
 /// The first shelf is opened while callers wait, and callers help themselves to it.
 #[test]
 fn first_shelf_meets_give_back() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let mut first = rig.waiter();
         let mut second = rig.waiter();
@@ -127,7 +127,7 @@ fn first_shelf_meets_give_back() {
 /// The epoch changes while a resource is being opened, and the resource is lent as one of the new epoch.
 #[test]
 fn retire_all_meets_creation() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let mut waiter = rig.waiter();
         let (job, _) = rig.begin();
@@ -154,7 +154,7 @@ fn retire_all_meets_creation() {
 /// A creation ends just after its deadline: what it opened is lost, or stands where the next one belongs.
 #[test]
 fn creation_meets_its_deadline() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let mut waiter = rig.waiter();
         let (job, _) = rig.begin();
@@ -175,7 +175,7 @@ fn creation_meets_its_deadline() {
 /// What a caller waits for comes home just as its own is about to be opened: the one is lost, or the capacity of the other.
 #[test]
 fn give_back_meets_the_driver() {
-    model(2, || {
+    model(|| {
         let rig = Rig::new(1, 2);
         let lent = rig.lend();
         let mut waiter = rig.waiter();
@@ -196,7 +196,7 @@ fn give_back_meets_the_driver() {
 /// The pool grows while a caller queues that waits for nothing else.
 #[test]
 fn growing_meets_enqueue() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let lent = rig.lend();
         let mut caller = rig.caller();

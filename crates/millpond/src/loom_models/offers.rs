@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use loom::thread;
 
-use super::support::{Rig, model};
+use super::support::{Rig, model, model_within};
 use crate::GetError;
 
 /// A caller goes away while something is set aside for it, and the next does not get it.
 #[test]
 fn grant_meets_cancel() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let lent = rig.lend();
         let first = rig.waiter();
@@ -27,7 +27,7 @@ fn grant_meets_cancel() {
 /// have it, or neither, or the caller has lost its place.
 #[test]
 fn revoked_grant_meets_late_poll() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let lent = rig.lend();
         let mut late = rig.waiter();
@@ -56,7 +56,7 @@ fn revoked_grant_meets_late_poll() {
 /// A resource comes home for a caller whose deadline has passed: it is set aside for it all the same, or goes lost.
 #[test]
 fn expiry_meets_give_back() {
-    model(3, || {
+    model_within(3, || {
         let rig = Rig::new(1, 1);
         let lent = rig.lend();
         let mut waiter = rig.caller().map(|get| get.timeout(PATIENCE));

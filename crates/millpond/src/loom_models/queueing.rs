@@ -2,14 +2,14 @@
 
 use loom::thread;
 
-use super::support::{CHECK_AFTER_IDLE, Rig, model};
+use super::support::{CHECK_AFTER_IDLE, Rig, model, model_within};
 use super::world::World;
 use crate::Pooled;
 
 /// A resource comes to lie beside the caller that waits for it.
 #[test]
 fn give_back_meets_enqueue() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let lent = rig.lend();
         let mut caller = rig.caller();
@@ -26,7 +26,7 @@ fn give_back_meets_enqueue() {
 /// A caller that is served while it queues is woken for it, instead of being told at once.
 #[test]
 fn served_while_queueing() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let lent = rig.lend();
         let mut caller = rig.caller();
@@ -42,7 +42,7 @@ fn served_while_queueing() {
 /// A resource comes home to one shelf after it was attended and before the other was, and is seen by nobody.
 #[test]
 fn give_back_to_one_of_two_shelves() {
-    model(2, || {
+    model_within(2, || {
         let rig = Rig::new(1, 2);
         let (first, second) = (rig.lend(), rig.lend());
         let mut caller = rig.caller();
@@ -62,7 +62,7 @@ fn give_back_to_one_of_two_shelves() {
 /// neither.
 #[test]
 fn give_back_and_take_on_two_shelves() {
-    model(2, || {
+    model_within(2, || {
         let rig = Rig::new(1, 2);
         let (first, second) = (rig.lend(), rig.lend());
         drop(second);
@@ -87,7 +87,7 @@ fn give_back_and_take_on_two_shelves() {
 /// Two callers ask for the only resource, and the one that does not get it waits beside it once it is back.
 #[test]
 fn two_meet_over_one() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         rig.lay_out(1);
         let other = {
@@ -109,7 +109,7 @@ fn two_meet_over_one() {
 /// A resource is discarded while a caller queues, and the caller waits beside the place that it leaves.
 #[test]
 fn discard_meets_enqueue() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let lent = rig.lend();
         let mut caller = rig.caller();
@@ -127,7 +127,7 @@ fn discard_meets_enqueue() {
 /// A caller that comes later gets the resource for which an earlier one waits.
 #[test]
 fn give_back_meets_a_latecomer() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let lent = rig.lend();
         let mut first = rig.waiter();
@@ -147,7 +147,7 @@ fn give_back_meets_a_latecomer() {
 /// A resource that nobody but its taker has, on the way to the desk to be looked at, is not seen by one that queues.
 #[test]
 fn stale_take_meets_enqueue() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         rig.lay_out(1);
         rig.pass(CHECK_AFTER_IDLE);
@@ -170,7 +170,7 @@ fn stale_take_meets_enqueue() {
 /// A pool is paused, and after that a resource comes home and goes out again.
 #[test]
 fn pause_meets_give_back() {
-    model(3, || {
+    model_within(4, || {
         let rig = Rig::new(1, 1);
         let lent = rig.lend();
         let borrower = {
@@ -194,7 +194,7 @@ fn pause_meets_give_back() {
 /// The last of those who wait goes, and the shelves stay attended, or the resource is lost between it and the next.
 #[test]
 fn cancel_meets_take() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let lent = rig.lend();
         let waiter = rig.waiter();
@@ -209,7 +209,7 @@ fn cancel_meets_take() {
 /// A caller is polled with a new waker while it is served, and only the old one is woken.
 #[test]
 fn new_waker_meets_grant() {
-    model(3, || {
+    model(|| {
         let rig = Rig::new(1, 1);
         let lent = rig.lend();
         let mut waiter = rig.waiter();
@@ -227,7 +227,7 @@ fn new_waker_meets_grant() {
 /// One gives back, one goes away, one helps itself and one queues: the last waits for ever.
 #[test]
 fn all_meet() {
-    model(2, || {
+    model_within(2, || {
         let rig = Rig::new(1, 1);
         let lent = rig.lend();
         let waiter = rig.waiter();

@@ -3,14 +3,14 @@
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::thread;
 
-use super::support::model;
+use super::support::{model, model_within};
 use crate::shelf::{Claim, Shelf, Take};
 use crate::sync::Arc;
 
 /// Two borrowers have one resource at a time, or the second does not see what the first did with it.
 #[test]
 fn take_meets_give_back() {
-    model(3, || {
+    model_within(4, || {
         let (shelf, claims) = lay_out(2);
         let [lent, idle]: [_; 2] = claims.try_into().expect("two slots");
         put(idle);
@@ -29,7 +29,7 @@ fn take_meets_give_back() {
 /// A resource comes to lie on an attended shelf after the desk has looked there.
 #[test]
 fn give_back_meets_attend() {
-    model(3, || {
+    model(|| {
         let (shelf, mut claims) = lay_out(1);
         let lent = claims.pop().expect("one slot");
         let returning = thread::spawn(move || lent.put());
@@ -49,7 +49,7 @@ fn give_back_meets_attend() {
 /// A resource is taken from an attended shelf after the desk has seen it there.
 #[test]
 fn take_meets_attend() {
-    model(3, || {
+    model(|| {
         let (shelf, mut claims) = lay_out(1);
         put(claims.pop().expect("one slot"));
         let borrower = {
@@ -68,7 +68,7 @@ fn take_meets_attend() {
 /// The desk and a caller take the same resource, or the desk does not see what its borrower did with it.
 #[test]
 fn claim_meets_take() {
-    model(3, || {
+    model(|| {
         let (shelf, mut claims) = lay_out(1);
         let lent = claims.pop().expect("one slot");
         let borrowers = {
@@ -92,7 +92,7 @@ fn claim_meets_take() {
 /// What the desk published before it lowered the flag is not seen by a caller that finds the flag down.
 #[test]
 fn unattend_meets_take() {
-    model(3, || {
+    model(|| {
         let (shelf, mut claims) = lay_out(1);
         put(claims.pop().expect("one slot"));
         shelf.attend();
@@ -116,7 +116,7 @@ fn unattend_meets_take() {
 /// A caller takes what the desk laid down and does not see what the desk did with it.
 #[test]
 fn rest_meets_take() {
-    model(3, || {
+    model(|| {
         let (shelf, mut claims) = lay_out(1);
         let mut held = claims.pop().expect("one slot");
         let desk = thread::spawn(move || {

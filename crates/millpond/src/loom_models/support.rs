@@ -18,10 +18,19 @@ use crate::common::Common;
 use crate::desk::Hub;
 use crate::{Get, GetError, Pool, Pooled, TryGetError};
 
+/// Explores every execution of `body`.
+pub(super) fn model(body: impl Fn() + Send + Sync + 'static) {
+    explore(None, body);
+}
+
 /// Explores every execution of `body` in which threads are preempted so often at most.
-pub(super) fn model(preemptions: usize, body: impl Fn() + Send + Sync + 'static) {
+pub(super) fn model_within(preemptions: usize, body: impl Fn() + Send + Sync + 'static) {
+    explore(Some(preemptions), body);
+}
+
+fn explore(preemptions: Option<usize>, body: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound.get_or_insert(preemptions);
+    builder.preemption_bound = builder.preemption_bound.or(preemptions);
     builder.max_branches = 10_000;
     let executions = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&executions);

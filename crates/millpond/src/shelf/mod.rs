@@ -125,6 +125,7 @@ impl<R, L> Shelves<R, L> {
 
     /// Sends callers to the desk, or lets them help themselves. Not one step on several shelves: see `Desk`.
     pub(crate) fn attend(&self, attended: bool) {
+        // mutate: for shelf in self.iter().take(1) {
         for shelf in self.iter() {
             if attended { shelf.attend() } else { shelf.unattend() }
         }
