@@ -93,7 +93,7 @@ impl Core {
             self.fire(key, now, idle);
         }
         if input != Input::Tick {
-            // mutate:
+            // mutant survives: `settle` does the same as soon as something is not at home; this merely spares a visit or two
             self.wake_up(now);
         }
         self.unasked = 0;

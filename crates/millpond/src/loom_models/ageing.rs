@@ -217,7 +217,9 @@ fn late_tick_meets_take() {
         rig.world.advance(settings().tick);
         let driver = {
             let hub = rig.hub.clone();
-            thread::spawn(move || drop(hub.drive(1, false)))
+            thread::spawn(move || {
+                hub.drive(1, false);
+            })
         };
         assert!(rig.pool.try_get().is_err(), "lent unchecked");
         driver.join().expect("it ends");
@@ -241,7 +243,9 @@ fn late_tick_meets_retirement() {
         rig.world.advance(settings().tick);
         let driver = {
             let hub = rig.hub.clone();
-            thread::spawn(move || drop(hub.drive(1, false)))
+            thread::spawn(move || {
+                hub.drive(1, false);
+            })
         };
         assert!(rig.pool.try_get().is_err(), "lent although it is too old");
         driver.join().expect("it ends");

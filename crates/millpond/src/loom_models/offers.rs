@@ -36,7 +36,9 @@ fn revoked_grant_meets_late_poll() {
         rig.world.advance(CLAIM_WINDOW);
         let driver = {
             let hub = rig.hub.clone();
-            thread::spawn(move || drop(hub.drive(1, false)))
+            thread::spawn(move || {
+                hub.drive(1, false);
+            })
         };
         // By a new waker, because a runtime that forgot to poll it may have forgotten the old one.
         late.move_on();
@@ -64,7 +66,9 @@ fn expiry_meets_give_back() {
         rig.world.advance(PATIENCE);
         let driver = {
             let hub = rig.hub.clone();
-            thread::spawn(move || drop(hub.drive(1, false)))
+            thread::spawn(move || {
+                hub.drive(1, false);
+            })
         };
         let borrower = thread::spawn(move || drop(lent));
         let told = waiter.poll();
