@@ -108,7 +108,8 @@ impl<M: Manager> Builder<M> {
         self
     }
 
-    /// How long a resource may lie idle and be lent again without a check. Zero checks always. Default: 1 s: a busy pool never
+    /// How long a resource may lie idle and be lent again without a check. Zero checks always, so that `try_get` only ever starts
+    /// a check. Default: 1 s: a busy pool never
     /// checks, a quiet one always does.
     pub fn check_after_idle(mut self, window: Duration) -> Self {
         self.times.check_after_idle = window;

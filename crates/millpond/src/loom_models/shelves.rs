@@ -60,7 +60,9 @@ fn take_meets_attend() {
         let seen = shelf.peek(0).is_some();
         let taken = borrower.join().expect("it ends");
         assert_ne!(taken.is_some(), seen, "it went although the shelf was attended");
-        taken.map(Claim::rest);
+        if let Some(claim) = taken {
+            claim.rest();
+        }
         clear(&shelf);
     });
 }
@@ -129,8 +131,11 @@ fn rest_meets_take() {
     });
 }
 
+type Counters = Shelf<u64, ()>;
+type Counter = Claim<u64, ()>;
+
 /// A shelf of counters, all in hands.
-fn lay_out(width: u32) -> (Arc<Shelf<u64, ()>>, Vec<Claim<u64, ()>>) {
+fn lay_out(width: u32) -> (Arc<Counters>, Vec<Counter>) {
     let (shelf, mut claims) = Shelf::new(0, width, ());
     for claim in &mut claims {
         *claim.resource_mut() = Some(0);
@@ -138,28 +143,28 @@ fn lay_out(width: u32) -> (Arc<Shelf<u64, ()>>, Vec<Claim<u64, ()>>) {
     (shelf, claims)
 }
 
-fn take(shelf: &Shelf<u64, ()>) -> Option<Claim<u64, ()>> {
+fn take(shelf: &Counters) -> Option<Counter> {
     match shelf.take() {
         Take::Taken(claim, _) => Some(claim),
         Take::Empty | Take::Attended => None,
     }
 }
 
-fn touch(claim: &mut Claim<u64, ()>) {
+fn touch(claim: &mut Counter) {
     *claim.resource_mut().as_mut().expect("every slot has its counter") += 1;
 }
 
-fn put(claim: Claim<u64, ()>) {
+fn put(claim: Counter) {
     claim.put().expect("nobody attends");
 }
 
-fn use_and_put(mut claim: Claim<u64, ()>) {
+fn use_and_put(mut claim: Counter) {
     touch(&mut claim);
     put(claim);
 }
 
 /// Takes everything from the shelf, which ends it, and adds up the counters.
-fn clear(shelf: &Arc<Shelf<u64, ()>>) -> u64 {
+fn clear(shelf: &Arc<Counters>) -> u64 {
     let sum = (0..shelf.width())
         .map(|bit| {
             let mut claim = shelf.claim(bit).expect("everything is home");
