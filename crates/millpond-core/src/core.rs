@@ -93,7 +93,8 @@ impl Core {
             self.fire(key, now, idle);
         }
         if input != Input::Tick {
-            // mutant survives: `settle` does the same as soon as something is not at home; this merely spares a visit or two
+            // mutant survives: `settle` does the same as soon as something is not at home; this merely spares a visit or two.
+            // mutate:
             self.wake_up(now);
         }
         self.unasked = 0;

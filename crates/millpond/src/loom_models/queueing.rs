@@ -58,6 +58,23 @@ fn give_back_to_one_of_two_shelves() {
     });
 }
 
+/// A resource comes home to the second shelf, which is attended last, and nothing else comes home.
+#[test]
+fn give_back_to_the_last_shelf() {
+    model(|| {
+        let rig = Rig::new(1, 2);
+        let (first, second) = (rig.lend(), rig.lend());
+        let mut caller = rig.caller();
+        let borrower = thread::spawn(move || drop(second));
+        let told = caller.poll();
+        borrower.join().expect("it ends");
+        let told = caller.finish(told);
+        assert!(told.is_ready(), "it waits beside what it waits for");
+        drop((told, first));
+        rig.end();
+    });
+}
+
 /// A resource goes from the second shelf while another comes home to the first, and a caller that queues meanwhile sees
 /// neither.
 #[test]
