@@ -77,6 +77,7 @@ pub mod callers;
 pub mod cells;
 pub mod fuse;
 pub mod hop;
+pub mod postgres;
 pub mod rig;
 pub mod scenario;
 
