@@ -21,10 +21,13 @@ use crate::tls::Carrier;
 ///
 /// ```no_run
 /// # async fn example(client: &millpond_postgres::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
 /// let cancel = client.cancel_token();
-/// tokio::select! {
-///     rows = client.query("SELECT pg_sleep(60)", &[]) => drop(rows?),
-///     _ = tokio::signal::ctrl_c() => cancel.cancel().await?,
+/// let query = client.query("SELECT pg_sleep(60)", &[]);
+/// match tokio::time::timeout(Duration::from_secs(1), query).await {
+///     Ok(rows) => drop(rows?),
+///     Err(_) => cancel.cancel().await?,
 /// }
 /// # Ok(())
 /// # }
