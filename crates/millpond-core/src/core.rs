@@ -12,7 +12,7 @@ use crate::phases::PhaseClock;
 use crate::report::Totals;
 use crate::slots::{SlotId, Slots, State};
 use crate::timers::{TimerKey, Timers};
-use crate::waiters::{Standing, Waiters};
+use crate::waiters::{Standing, WaiterId, Waiters};
 
 /// The decisions of one pool.
 #[derive(Clone, Debug)]
@@ -189,6 +189,12 @@ impl Core {
     #[must_use]
     pub fn max_waiters(&self) -> u32 {
         self.config.max_waiters
+    }
+
+    /// When a queued caller gives up.
+    #[must_use]
+    pub fn deadline(&self, id: WaiterId) -> Option<Instant> {
+        self.timers.get(TimerKey::Deadline(id.index()))
     }
 
     /// When creations may start again, while a back-off is running.

@@ -86,6 +86,7 @@
 mod manager;
 mod runtime;
 mod pool;
+mod alarm;
 mod builder;
 mod get;
 mod pooled;
