@@ -20,7 +20,7 @@ use crate::manager::Manager;
 use crate::runtime::Runtime;
 use crate::sync::{Arc, Mutex, Weak, lock};
 use futures::future::AbortHandle;
-use millpond_core::{Core, GiveBack, Input, Outcome, SlotId, WaiterId};
+use millpond_core::{Core, GiveBack, Input, Outcome, SlotId, WaiterId, Why};
 
 /// What all handles of a pool, its driver and its tasks share.
 pub(crate) struct Hub<M: Manager> {
@@ -195,6 +195,20 @@ impl<M: Manager> Hub<M> {
             visit.bring(id, outcome, resource);
         }
         visit.step(Input::Ended(id, outcome));
+    }
+
+    /// A resource that was opened elsewhere joins; if it may not, it comes back with the reason.
+    pub(crate) fn add(&self, resource: M::Resource) -> Result<(), (M::Resource, Why)> {
+        let mut visit = self.visit();
+        match visit.step(Input::Add) {
+            Answer::Adopt(id) => {
+                visit.bring(id, Outcome::Added, resource);
+                visit.step(Input::Ended(id, Outcome::Added));
+                Ok(())
+            }
+            Answer::Refused(refusal) => Err((resource, refusal.why)),
+            _ => Err((resource, Why::Closed)),
+        }
     }
 
     /// A creation failed, for this reason.

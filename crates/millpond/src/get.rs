@@ -281,7 +281,7 @@ impl Ask {
         let result = match answer {
             Answer::Lent(claim) => Ok(lend(hub, visit, claim, self.caller, self.label())),
             Answer::Refused(refusal) => Err(self.refused(hub, visit, &refusal)),
-            Answer::None | Answer::Queued(_) | Answer::Proceed => return None,
+            Answer::None | Answer::Queued(_) | Answer::Proceed | Answer::Adopt(_) => return None,
         };
         if let State::Queued(id) = std::mem::replace(&mut self.state, State::Done) {
             visit.forget_waker(id);
@@ -395,7 +395,7 @@ fn try_once<M: Manager>(
     let result = match visit.step(Input::Try) {
         Answer::Lent(claim) => Ok(lend(hub, &mut visit, claim, caller, None)),
         Answer::Refused(refusal) => Err(TryGetError::new(refusal.why)),
-        Answer::None | Answer::Queued(_) | Answer::Proceed => Err(TryGetError::Exhausted),
+        _ => Err(TryGetError::Exhausted),
     };
     (result, visit.needs_driver())
 }
