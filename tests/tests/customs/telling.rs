@@ -100,5 +100,8 @@ fn a_borrower_can_tell_a_new_resource_from_a_used_one() {
     for uses in 1..4 {
         assert_eq!(Pooled::metrics(&rig.take()).uses(), uses);
     }
+    // The next one has the place of the first, and not its past.
+    Pooled::discard(rig.take());
+    assert_eq!(Pooled::metrics(&rig.take()).uses(), 1);
     rig.ends_clean();
 }
