@@ -15,7 +15,29 @@ use crate::shelf::WIDEST;
 
 /// Settings of a pool. Begin with [`Pool::builder`], end with [`build`](Self::build).
 ///
-/// Where a duration may be "never", that is `Duration::MAX`.
+/// Where a duration may be "never", that is `Duration::MAX`. Setters may come in any order, and of two calls of one the last
+/// holds. Nothing is checked before `build`, and nothing panics. No time may be zero but `check_after_idle`.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use millpond::{BuildError, Manager, Pool, Runtime};
+/// # fn example<M: Manager>(manager: M, runtime: impl Runtime) -> Result<(), BuildError> {
+/// use std::time::Duration;
+///
+/// let pool = Pool::builder(manager)
+///     .name("orders")
+///     .max_size(20)
+///     .max_waiters(200)
+///     .get_timeout(Duration::from_secs(2))
+///     .create_timeout(Duration::from_secs(5))
+///     .idle_timeout(Duration::from_secs(60))
+///     .max_lifetime(Duration::MAX)
+///     .create_backoff(Duration::from_millis(20), Duration::from_secs(1))
+///     .build(runtime)?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a builder does nothing until `build`"]
 #[derive(Clone)]
 pub struct Builder<M> {
@@ -70,7 +92,7 @@ impl<M: Manager> Builder<M> {
         self
     }
 
-    /// The greatest number of creations at a time, at least 1. Default: a quarter of `max_size`, from 1 to 8, so that a restart
+    /// The greatest number of creations at a time, from 1 to `max_size`. Default: a quarter of `max_size`, from 1 to 8, so that a restart
     /// is no connection storm. Does not follow a later `resize`.
     pub fn max_creating(mut self, max_creating: usize) -> Self {
         self.max_creating = Some(max_creating);
@@ -109,8 +131,7 @@ impl<M: Manager> Builder<M> {
     }
 
     /// How long a resource may lie idle and be lent again without a check. Zero checks always, so that `try_get` only ever starts
-    /// a check. Default: 1 s: a busy pool never
-    /// checks, a quiet one always does.
+    /// a check. Default: 1 s: a busy pool never checks, a quiet one always does.
     pub fn check_after_idle(mut self, window: Duration) -> Self {
         self.times.check_after_idle = window;
         self
@@ -143,9 +164,9 @@ impl<M: Manager> Builder<M> {
         self
     }
 
-    /// Refuses callers at once, with the last create error, after so many failed creations in a row while nothing is open. A
-    /// single creation at a time then finds out when that ends. Default: off; callers are held until their own deadline, so
-    /// that a server's restart costs waiting and no errors.
+    /// Refuses callers at once, with the last create error, after so many failed creations in a row (at least 1) while nothing
+    /// is open. A single creation at a time then finds out when that ends. Default: off; callers are held until their own
+    /// deadline, so that a server's restart costs waiting and no errors.
     pub fn fail_fast_after(mut self, failures: usize) -> Self {
         self.fail_fast_after = Some(failures);
         self
@@ -261,6 +282,16 @@ impl<M> fmt::Debug for Builder<M> {
 }
 
 /// Settings that no pool can have; see [`Builder::build`].
+///
+/// # Examples
+///
+/// ```no_run
+/// # use millpond::{Manager, Pool, Runtime};
+/// # fn example<M: Manager>(manager: M, runtime: impl Runtime) {
+/// let error = Pool::builder(manager).max_size(3).max_creating(4).build(runtime).unwrap_err();
+/// assert_eq!(error.to_string(), "max_creating is 4, but max_size is only 3");
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BuildError {

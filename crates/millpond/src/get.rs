@@ -22,6 +22,8 @@ use crate::sync::Arc;
 
 /// The future of [`Pool::get`] and, as `Get<'static, _>`, of [`Pool::get_owned`].
 ///
+/// Its methods say how long it waits, and what its lease is called; they are called before it is polled.
+///
 /// # Panics
 ///
 /// When polled after it has completed.
@@ -31,6 +33,17 @@ use crate::sync::Arc;
 /// Dropping it at any time is as if it had not been polled, and costs O(1) beside its timer's O(log n): its place in the queue
 /// closes up, and what was set aside for it goes to the next. A creation that was started for it goes on and serves whoever is
 /// first then.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example<M: millpond::Manager>(pool: millpond::Pool<M>) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// let resource = pool.get().timeout(Duration::from_millis(250)).label("search").await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct Get<'p, M: Manager> {
     pool: PoolRef<'p, M>,
@@ -96,7 +109,8 @@ impl<'p, M: Manager> Get<'p, M> {
         self
     }
 
-    /// Waits until this moment of the pool's clock at most. What is idle is taken even after it.
+    /// Waits until this moment of the pool's clock at most, which is that of its [`Runtime`](crate::Runtime). What is idle is
+    /// taken even after it.
     pub fn deadline(mut self, deadline: Instant) -> Self {
         self.ask.patience = Patience::Until(deadline);
         self

@@ -79,6 +79,11 @@
 //! waiting, not errors. A failure that is not transient, such as a wrong password, is told at once to those who have nothing
 //! else to wait for; [`fail_fast_after`](Builder::fail_fast_after) does the same for transient ones that do not end.
 //!
+//! # Coming from another pool
+//!
+//! [`guide::from_other_pools`] tells which setting, method and error of deadpool, bb8, sqlx, mobc and r2d2 is which here, and
+//! what behaves differently.
+//!
 //! # Testing your own code
 //!
 //! The crate `millpond-test` has a virtual clock, a deterministic runtime and a manager with scripted faults.
@@ -102,6 +107,8 @@ mod desk;
 mod driver;
 mod shelf;
 mod sync;
+
+pub mod guide;
 
 #[cfg(all(test, millpond_loom))]
 mod loom_models;
