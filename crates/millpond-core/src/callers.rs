@@ -209,6 +209,11 @@ impl Core {
         Refusal { why, ahead, waited: now.saturating_duration_since(since), phases }
     }
 
+    /// Whether something is set aside for this waiter, which has not come for it yet.
+    pub(crate) fn is_offered(&self, id: WaiterId) -> bool {
+        self.waiters.is_current(id) && self.offered(id).is_some()
+    }
+
     /// The slot set aside for a waiter.
     pub(crate) fn offered(&self, id: WaiterId) -> Option<u32> {
         match self.waiters.get(id).standing {

@@ -89,8 +89,10 @@ impl Core {
     pub fn handle(&mut self, input: Input, now: Instant, idle: &mut impl Idle) -> Actions<'_> {
         let now = self.latest.map_or(now, |latest| now.max(latest));
         self.latest = Some(now);
+        let mut fired = false;
         while let Some(key) = self.timers.pop_due(now) {
             self.fire(key, now, idle);
+            fired = true;
         }
         if input != Input::Tick {
             // mutant survives: `settle` does the same as soon as something is not at home; this merely spares a visit or two.
@@ -98,6 +100,13 @@ impl Core {
             self.wake_up(now);
         }
         self.unasked = 0;
+        if let Input::Claim(id) = input {
+            // What was set aside changes hands, which concerns nobody else: `settle` would find nothing to do.
+            if self.is_offered(id) && !fired {
+                self.settle_claim(id);
+                return Actions { queue: &mut self.actions };
+            }
+        }
         match input {
             Input::Wait { deadline } => self.wait(deadline, now, idle),
             Input::Try => self.try_lend(now, idle),

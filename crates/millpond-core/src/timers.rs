@@ -84,7 +84,10 @@ impl Timers {
 
     /// Clears and returns a timer that is due at `now`, the earliest first.
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<TimerKey> {
-        let key = self.first().filter(|first| first.at <= now)?.key;
+        if self.next()? > now {
+            return None;
+        }
+        let key = self.first()?.key;
         self.clear(key);
         Some(key)
     }
@@ -96,9 +99,13 @@ impl Timers {
         in_line.or_else(|| self.place(key).map(|place| self.heap[place].at))
     }
 
-    /// When the earliest timer fires.
+    /// When the earliest timer fires. Asked several times in each visit to the desk.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.first().map(|first| first.at)
+        let mut next = self.heap.first().map(|first| first.at);
+        for (at, ..) in self.lines.iter().filter_map(Line::first) {
+            next = Some(next.map_or(at, |next| next.min(at)));
+        }
+        next
     }
 
     /// The keys of all timers that are set, in no order.
