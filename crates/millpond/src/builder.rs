@@ -144,8 +144,9 @@ impl<M: Manager> Builder<M> {
     }
 
     /// Refuses callers at once, with the last create error, after so many failed creations in a row while nothing is open. A
-    /// single creation at a time then finds out when that ends. Default: off; callers are held until their own deadline, so
-    /// that a server's restart costs waiting and no errors.
+    /// single creation at a time then finds out when that ends: it starts when a caller comes after the pause, and that caller is
+    /// refused, too, so the first to be served after a repair is the second to come. Default: off; callers are held until their
+    /// own deadline, so that a server's restart costs waiting and no errors.
     pub fn fail_fast_after(mut self, failures: usize) -> Self {
         self.fail_fast_after = Some(failures);
         self

@@ -264,7 +264,7 @@ impl Ask {
         self.state = State::Done;
         visit.forget_waker(id);
         visit.step(Input::Cancel(id));
-        Err(GetError::NoRuntime(Box::new(visit.snapshot())))
+        Err(GetError::NoRuntime(Box::new(visit.snapshot_with_holders())))
     }
 
     fn label(&mut self) -> Option<Cow<'static, str>> {
@@ -295,7 +295,10 @@ impl Ask {
         visit: &mut Visit<'_, M>,
         refusal: &Refusal,
     ) -> GetError<M::Error> {
-        let mut snapshot = Box::new(visit.snapshot());
+        let mut snapshot = Box::new(match refusal.why {
+            Why::Deadline => visit.snapshot_with_holders(),
+            _ => visit.snapshot(),
+        });
         snapshot.tell(refusal);
         match refusal.why {
             Why::TooManyWaiters => GetError::TooManyWaiters {
@@ -318,8 +321,6 @@ impl Ask {
                     Patience::For(timeout) => Some(timeout),
                     Patience::Until(_) => None,
                 };
-                snapshot.oldest_holders = visit.holders();
-                snapshot.oldest_holders.truncate(3);
                 GetError::Timeout(snapshot)
             }
         }

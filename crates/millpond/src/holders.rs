@@ -6,6 +6,7 @@ use std::fmt;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
+use crate::brief::Brief;
 use crate::desk::{Desk, Hub};
 use crate::manager::Manager;
 
@@ -24,7 +25,7 @@ pub struct Holder {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "for {:.0?} by {}", self.held_for, self.location)?;
+        write!(f, "for {} by {}", Brief(self.held_for), self.location)?;
         match &self.label {
             Some(label) => write!(f, " ({label})"),
             None => Ok(()),

@@ -93,6 +93,7 @@ mod pooled;
 mod status;
 mod holders;
 mod error;
+mod brief;
 mod close;
 mod common;
 mod desk;

@@ -139,10 +139,12 @@ impl<M: Manager> fmt::Debug for Pooled<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut pooled = f.debug_struct("Pooled");
         if let Some(claim) = &self.claim {
-            pooled
-                .field("pool", &claim.link().common.name)
-                .field("slot", &claim.index())
-                .field("facts", claim.facts());
+            let common = &claim.link().common;
+            pooled.field("pool", &common.name).field("slot", &claim.index());
+            if let Some(lease) = claim.facts().lease() {
+                pooled.field("held_by", &format_args!("{}", lease.holder));
+            }
+            pooled.field("metrics", &common.metrics(claim.facts()));
         }
         pooled.finish_non_exhaustive()
     }

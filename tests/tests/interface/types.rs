@@ -120,11 +120,11 @@ fn everything_public_can_be_printed_although_the_manager_cannot() {
     let get = pool.get().label("audit");
     prints(&get, &["Get", "ledgers", "audit", file!()]);
     let pooled = runtime.block_on(get).expect("there are three");
-    prints(&pooled, &["Pooled", "ledgers"]);
+    prints(&pooled, &["Pooled", "ledgers", "held_by", file!(), "uses: 1"]);
     prints(&pool, &["Pool", "ledgers", "leased: 1", "max: 3"]);
     prints(&pool.status(), &["Status", "leased: 1"]);
     prints(&pool.holders(), &["Holder", "audit", file!()]);
-    prints(&Pooled::metrics(&pooled), &["uses: 1"]);
+    prints(&Pooled::metrics(&pooled), &["uses: 1", "created: 0ns after the pool was built"]);
     pool.pause();
     let error = runtime
         .block_on(pool.get().timeout(Duration::from_millis(5)))

@@ -251,6 +251,13 @@ impl<'a, M: Manager> Visit<'a, M> {
         hub.snapshot(&desk.core, desk.last_create_failure.as_ref(), now)
     }
 
+    /// The same with up to three of those who hold a resource, for who has waited for one of them.
+    pub(crate) fn snapshot_with_holders(&mut self) -> Snapshot {
+        let mut oldest_holders = self.holders();
+        oldest_holders.truncate(3);
+        Snapshot { oldest_holders, ..self.snapshot() }
+    }
+
     /// Makes sure that the slot has a claim, which makes it exist.
     fn open_shelf(&mut self, id: SlotId) {
         let hub = self.hub;
