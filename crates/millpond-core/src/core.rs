@@ -219,6 +219,12 @@ impl Core {
         self.driver
     }
 
+    /// The id of what has a place now.
+    #[must_use]
+    pub fn id(&self, index: u32) -> SlotId {
+        self.slots.id(index)
+    }
+
     /// When the job of `id` began, if it is still expected to end.
     #[must_use]
     pub fn began(&self, id: SlotId) -> Option<Instant> {

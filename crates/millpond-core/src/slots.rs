@@ -21,6 +21,12 @@ impl SlotId {
     pub fn index(self) -> u32 {
         self.index
     }
+
+    /// Which of the lives of its place this is, from zero; wraps around.
+    #[must_use]
+    pub fn generation(self) -> u32 {
+        self.generation
+    }
 }
 
 /// What a place is doing.

@@ -1,13 +1,15 @@
 //! The settings of a pool: each with its default and the reason for it, checked together when the pool is built.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use millpond_core::{Config, Core};
 use thiserror::Error;
 
 use crate::common::Common;
-use crate::desk::Hub;
+use crate::desk::{Care, Hub};
+use crate::event::EventSink;
 use crate::manager::Manager;
 use crate::pool::Pool;
 use crate::runtime::Runtime;
@@ -28,6 +30,7 @@ pub struct Builder<M> {
     strict_return: bool,
     fail_fast_after: Option<usize>,
     lifetime_jitter: u32,
+    sink: Option<Arc<dyn EventSink>>,
     times: Config,
 }
 
@@ -46,6 +49,7 @@ impl<M: Manager> Builder<M> {
             strict_return: false,
             fail_fast_after: None,
             lifetime_jitter: 25,
+            sink: None,
             times: Config::default(),
         }
     }
@@ -159,6 +163,26 @@ impl<M: Manager> Builder<M> {
         self
     }
 
+    /// Tells `sink` what happens in the pool, from then on and in a thread where it happens: it must not block. See
+    /// [`EventSink`]. Default: nobody is told, which costs nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use millpond::{Builder, Event, EventKind, Manager};
+    /// # fn example<M: Manager>(builder: Builder<M>) -> Builder<M> {
+    /// builder.event_sink(|event: &Event<'_>| {
+    ///     if let EventKind::LeakSuspected { .. } = event.kind {
+    ///         eprintln!("{event}");
+    ///     }
+    /// })
+    /// # }
+    /// ```
+    pub fn event_sink(mut self, sink: impl EventSink) -> Self {
+        self.sink = Some(Arc::new(sink));
+        self
+    }
+
     /// Builds the pool. Opens nothing and spawns nothing: that comes with the first caller, who may be on another runtime.
     ///
     /// # Errors
@@ -177,7 +201,8 @@ impl<M: Manager> Builder<M> {
         );
         let get_timeout = (self.get_timeout != Duration::MAX).then_some(self.get_timeout);
         let width = shelf_width(config.max_size);
-        Ok(Pool::new(Hub::new(Core::new(config), common, width, Box::new(runtime), get_timeout)))
+        let care = Care { get_timeout, sink: self.sink };
+        Ok(Pool::new(Hub::new(Core::new(config), common, width, Box::new(runtime), care)))
     }
 
     /// Checks the settings and completes them.
@@ -241,6 +266,7 @@ impl<M: Manager> Builder<M> {
             fail_fast_after,
             tick,
             seed: seed(),
+            watched: self.sink.is_some(),
             ..self.times.clone()
         })
     }

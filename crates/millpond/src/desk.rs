@@ -4,6 +4,7 @@
 //! themselves from the shelves behind, as if they had come before it. What came home before its shelf was attended is seen
 //! when the core looks again; what comes home after is brought to the desk by whoever brought it.
 
+mod record;
 mod visit;
 
 use std::borrow::Cow;
@@ -15,21 +16,29 @@ pub(crate) use self::visit::{Answer, Visit};
 use crate::common::{Common, PoolClaim, PoolShelves, contained, dispose};
 use crate::driver::{self, Driver, Order};
 use crate::error::CreateFailure;
+use crate::event::{EventKind, EventSink, Failure, ResourceId};
 use crate::holders::Label;
 use crate::manager::Manager;
 use crate::runtime::Runtime;
 use crate::sync::{Arc, Mutex, Weak, lock};
 use futures::future::AbortHandle;
-use millpond_core::{Core, GiveBack, Input, Outcome, SlotId, WaiterId};
+use millpond_core::{Core, GiveBack, Input, Job, Outcome, SlotId, WaiterId};
 
 /// What all handles of a pool, its driver and its tasks share.
 pub(crate) struct Hub<M: Manager> {
     pub(crate) common: Arc<Common<M>>,
     pub(crate) shelves: PoolShelves<M>,
     pub(crate) runtime: Box<dyn Runtime>,
-    pub(crate) get_timeout: Option<Duration>,
+    pub(crate) care: Care,
     desk: Mutex<Desk<M>>,
     pub(crate) me: Weak<Self>,
+}
+
+/// Settings that are no business of the core.
+#[derive(Default)]
+pub(crate) struct Care {
+    pub(crate) get_timeout: Option<Duration>,
+    pub(crate) sink: Option<Arc<dyn EventSink>>,
 }
 
 /// What the lock guards.
@@ -50,6 +59,8 @@ pub(crate) struct Desk<M: Manager> {
     /// Who waits for the pool to close or to drain, by key.
     watchers: BTreeMap<u64, Option<Waker>>,
     driver: DriverState,
+    /// How many events there were.
+    events: u64,
 }
 
 /// What the desk knows of the driver.
@@ -97,7 +108,7 @@ impl<M: Manager> Hub<M> {
         common: Common<M>,
         width: u32,
         runtime: Box<dyn Runtime>,
-        get_timeout: Option<Duration>,
+        care: Care,
     ) -> Arc<Self> {
         let desk = Desk {
             core,
@@ -109,12 +120,13 @@ impl<M: Manager> Hub<M> {
             orders: VecDeque::new(),
             watchers: BTreeMap::new(),
             driver: DriverState::default(),
+            events: 0,
         };
         Arc::new_cyclic(|me| Self {
             common: Arc::new(common),
             shelves: PoolShelves::<M>::new(width),
             runtime,
-            get_timeout,
+            care,
             desk: Mutex::new(desk),
             me: Weak::clone(me),
         })
@@ -178,6 +190,16 @@ impl<M: Manager> Hub<M> {
         visit.step(Input::GiveBack(index, how));
     }
 
+    /// A resource comes to the desk whose manager panicked when it was given back.
+    pub(crate) fn discard_after_panic(&self, claim: PoolClaim<M>, message: String) {
+        let mut visit = self.visit();
+        let index = claim.index();
+        visit.desk().hold(claim);
+        let resource = ResourceId(visit.desk().core.id(index));
+        visit.tell(EventKind::ReturnPanicked { resource, message });
+        visit.step(Input::GiveBack(index, GiveBack::Discard));
+    }
+
     /// A task is about to do its job; says whether it should, and if so keeps the means to stop it.
     pub(crate) fn begin(&self, id: SlotId, abort: AbortHandle) -> bool {
         let mut visit = self.visit();
@@ -195,6 +217,26 @@ impl<M: Manager> Hub<M> {
             visit.bring(id, outcome, resource);
         }
         visit.step(Input::Ended(id, outcome));
+    }
+
+    /// A check, a reset or a close failed, and may have left a resource to be closed.
+    pub(crate) fn failed(
+        &self,
+        id: SlotId,
+        job: Job,
+        failure: Failure,
+        resource: Option<M::Resource>,
+    ) {
+        let outcome = if resource.is_some() { Outcome::Unfit } else { Outcome::Gone };
+        let mut visit = self.visit_to_end(id);
+        visit.tell_failure(id, job, &failure);
+        if let Some(resource) = resource {
+            visit.bring(id, outcome, resource);
+        }
+        visit.step(Input::Ended(id, outcome));
+        drop(visit);
+        // An error of the user's.
+        let _ = contained(|| drop(failure));
     }
 
     /// A creation failed, for this reason.
@@ -261,8 +303,10 @@ impl<M: Manager> Hub<M> {
         let driver = &mut visit.desk().driver;
         if let Some(coming) = driver.coming.take_if(|coming| first && coming.number == number) {
             driver.home = coming.home;
+            let instead_of = driver.valid;
             // mutate:
             driver.valid = Some(number);
+            visit.tell(EventKind::DriverStarted { number, instead_of });
             visit.step(Input::DriverUp);
         // mutate: } else if true {
         } else if driver.valid == Some(number) {
@@ -310,6 +354,9 @@ impl<M: Manager> Hub<M> {
         if driver.valid == Some(number) {
             // mutate:
             driver.valid = None;
+            if !visit.desk().core.is_drained() {
+                visit.tell(EventKind::DriverLost { number });
+            }
             // mutate:
             visit.step(Input::DriverLost);
         // mutate: } else if driver.coming.is_none_or(|coming| coming.number != number) {
@@ -354,6 +401,12 @@ impl<M: Manager> Desk<M> {
             .as_ref()
             .filter(|label| label.lease == lease)
             .map(|label| &label.text)
+    }
+
+    fn next_event(&mut self) -> u64 {
+        let number = self.events;
+        self.events += 1;
+        number
     }
 
     /// Whether a queued caller has been woken.

@@ -14,6 +14,7 @@ use crate::alarm::Alarm;
 use crate::common::PoolClaim;
 use crate::desk::{Answer, Desk, Hub, Visit};
 use crate::error::{Cause, CreateFault, GetError, TryGetError};
+use crate::event::{EventKind, RefusalReason};
 use crate::holders::Label;
 use crate::manager::Manager;
 use crate::pool::Pool;
@@ -264,7 +265,9 @@ impl Ask {
         self.state = State::Done;
         visit.forget_waker(id);
         visit.step(Input::Cancel(id));
-        Err(GetError::NoRuntime(Box::new(visit.snapshot_with_holders())))
+        let error = GetError::NoRuntime(Box::new(visit.snapshot_with_holders()));
+        self.tell(&mut visit, &error);
+        Err(error)
     }
 
     fn label(&mut self) -> Option<Cow<'static, str>> {
@@ -280,7 +283,11 @@ impl Ask {
     ) -> Option<Result<PoolClaim<M>, GetError<M::Error>>> {
         let result = match answer {
             Answer::Lent(claim) => Ok(lend(hub, visit, claim, self.caller, self.label())),
-            Answer::Refused(refusal) => Err(self.refused(hub, visit, &refusal)),
+            Answer::Refused(refusal) => {
+                let error = self.refused(hub, visit, &refusal);
+                self.tell(visit, &error);
+                Err(error)
+            }
             Answer::None | Answer::Queued(_) | Answer::Proceed => return None,
         };
         if let State::Queued(id) = std::mem::replace(&mut self.state, State::Done) {
@@ -317,7 +324,7 @@ impl Ask {
             }
             _ => {
                 snapshot.timeout = match self.patience {
-                    Patience::Default => hub.get_timeout,
+                    Patience::Default => hub.care.get_timeout,
                     Patience::For(timeout) => Some(timeout),
                     Patience::Until(_) => None,
                 };
@@ -326,9 +333,23 @@ impl Ask {
         }
     }
 
+    /// Tells who watches that the caller gets nothing.
+    fn tell<M: Manager>(&mut self, visit: &mut Visit<'_, M>, error: &GetError<M::Error>) {
+        if visit.is_watched() {
+            let snapshot = error.snapshot();
+            visit.tell(EventKind::Refused {
+                reason: RefusalReason::of(error),
+                waited: snapshot.waited,
+                ahead: snapshot.ahead,
+                caller: self.caller,
+                label: self.label(),
+            });
+        }
+    }
+
     fn deadline<M: Manager>(&self, hub: &Hub<M>, now: Instant) -> Option<Instant> {
         match self.patience {
-            Patience::Default => hub.get_timeout.and_then(|timeout| now.checked_add(timeout)),
+            Patience::Default => hub.care.get_timeout.and_then(|timeout| now.checked_add(timeout)),
             Patience::For(timeout) => now.checked_add(timeout),
             Patience::Until(deadline) => Some(deadline),
         }

@@ -93,6 +93,7 @@ mod pooled;
 mod status;
 mod holders;
 mod error;
+mod event;
 mod brief;
 mod close;
 mod common;
@@ -104,11 +105,12 @@ mod sync;
 #[cfg(all(test, millpond_loom))]
 mod loom_models;
 
-pub use millpond_core::{Phase, Totals};
+pub use millpond_core::{CloseReason, Phase, Totals};
 
 pub use crate::builder::{BuildError, Builder};
 pub use crate::close::CloseReport;
 pub use crate::error::{CreateFault, GetError, Snapshot, TryGetError};
+pub use crate::event::{Event, EventKind, EventSink, Failure, RefusalReason, ResourceId};
 pub use crate::get::Get;
 pub use crate::holders::Holder;
 pub use crate::manager::{Disposition, Fitness, Manager, Metrics, Returned};

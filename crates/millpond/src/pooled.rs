@@ -172,7 +172,16 @@ fn give_back<M: Manager>(mut claim: PoolClaim<M>, returned: Returned) {
         }
         Ok(Disposition::Reuse | Disposition::Reset) => give_back_by_desk(claim, GiveBack::Reset),
         // A panic in the manager costs this resource.
-        Ok(Disposition::Discard) | Err(_) => give_back_by_desk(claim, GiveBack::Discard),
+        Err(message) => discard_after_panic(claim, message),
+        Ok(Disposition::Discard) => give_back_by_desk(claim, GiveBack::Discard),
+    }
+}
+
+#[cold]
+fn discard_after_panic<M: Manager>(mut claim: PoolClaim<M>, message: String) {
+    match claim.link().hub.upgrade() {
+        Some(hub) => hub.discard_after_panic(claim, message),
+        None => dispose(claim.resource_mut().take()),
     }
 }
 

@@ -4,9 +4,10 @@ use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use millpond::{
-    BuildError, Builder, CloseReport, CreateFault, Disposition, Fitness, Get, GetError, Holder,
-    Metrics, Phase, Pool, Pooled, ResizeError, Returned, Runtime, Snapshot, SpawnError, Status,
-    Task, Totals, TryGetError,
+    BuildError, Builder, CloseReason, CloseReport, CreateFault, Disposition, Event, EventKind,
+    EventSink, Failure, Fitness, Get, GetError, Holder, Metrics, Phase, Pool, Pooled,
+    RefusalReason, ResizeError, ResourceId, Returned, Runtime, Snapshot, SpawnError, Status, Task,
+    Totals, TryGetError,
 };
 use millpond_test::{ScriptedError, ScriptedManager, TestRuntime};
 use millpond_tests::cells::Cells;
@@ -40,6 +41,13 @@ fn everything_public_may_move_between_threads_and_all_but_guards_be_shared() {
     all::<Fitness>();
     all::<Returned>();
     all::<Box<dyn Runtime>>();
+    all::<Event<'static>>();
+    all::<EventKind>();
+    all::<Failure>();
+    all::<CloseReason>();
+    all::<RefusalReason>();
+    all::<ResourceId>();
+    all::<Box<dyn EventSink>>();
     // A task moves, and nobody looks at it meanwhile.
     send::<Task>();
     unpin::<Task>();

@@ -13,6 +13,7 @@ use futures::future::AbortHandle;
 use millpond_core::{Action, Idle, Input, Job, Outcome, Refusal, SlotId, WaiterId};
 use smallvec::SmallVec;
 
+use super::record::Record;
 use super::{Desk, Hub, put_at};
 use crate::common::{Link, PoolClaim, contained, dispose};
 use crate::driver::Order;
@@ -23,24 +24,25 @@ use crate::sync::{Arc, MutexGuard};
 
 /// A stay at the desk.
 pub(crate) struct Visit<'a, M: Manager> {
-    hub: &'a Hub<M>,
+    pub(super) hub: &'a Hub<M>,
     desk: Option<MutexGuard<'a, Desk<M>>>,
     pub(crate) now: Instant,
     /// Wakes the caller that is queued in this visit.
     waker: Option<Waker>,
     /// Whether the driver itself is here, so that nobody need tell it.
     by_driver: bool,
-    after: After<M>,
+    pub(super) after: After<M>,
 }
 
 /// What happens once the lock is released. Waking is the usual case, so it does without an allocation.
-struct After<M: Manager> {
+pub(super) struct After<M: Manager> {
     wake: SmallVec<[Waker; 2]>,
     drop: SmallVec<[Waker; 2]>,
     abort: Vec<AbortHandle>,
     finished: Vec<AbortHandle>,
     surplus: Vec<M::Resource>,
     failures: Vec<CreateFailure<M::Error>>,
+    pub(super) events: Vec<Record>,
 }
 
 /// What a step answered to the one who took it.
@@ -74,6 +76,7 @@ impl<'a, M: Manager> Visit<'a, M> {
             finished: Vec::new(),
             surplus: Vec::new(),
             failures: Vec::new(),
+            events: Vec::new(),
         };
         Self { hub, desk: Some(desk), now, waker, by_driver: false, after }
     }
@@ -157,6 +160,9 @@ impl<'a, M: Manager> Visit<'a, M> {
         }
         for id in to_open {
             self.open_shelf(id);
+        }
+        if self.is_watched() {
+            self.tell_notes();
         }
         answer
     }
@@ -317,6 +323,8 @@ impl<M: Manager> Drop for Visit<'_, M> {
         for resource in after.surplus.drain(..) {
             dispose(Some(resource));
         }
+        // Last, because it may take its time.
+        self.hub.deliver(&mut after.events);
     }
 }
 
