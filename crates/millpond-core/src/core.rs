@@ -177,6 +177,12 @@ impl Core {
         self.mode == Mode::Drained
     }
 
+    /// Whether everything open lies idle, so that the tick has stopped.
+    #[must_use]
+    pub fn is_asleep(&self) -> bool {
+        self.asleep
+    }
+
     /// Whether callers are held back until [`Input::Resume`].
     #[must_use]
     pub fn is_paused(&self) -> bool {

@@ -31,6 +31,7 @@ pub struct Builder<M> {
     fail_fast_after: Option<usize>,
     lifetime_jitter: u32,
     sink: Option<Arc<dyn EventSink>>,
+    leak_after: Duration,
     times: Config,
 }
 
@@ -50,6 +51,7 @@ impl<M: Manager> Builder<M> {
             fail_fast_after: None,
             lifetime_jitter: 25,
             sink: None,
+            leak_after: Duration::MAX,
             times: Config::default(),
         }
     }
@@ -163,6 +165,16 @@ impl<M: Manager> Builder<M> {
         self
     }
 
+    /// How long a lease may last before it is reported as a suspected leak: once by
+    /// [`EventKind::LeakSuspected`](crate::EventKind), and in [`holders`](Pool::holders) and [`status`](Pool::status) as long as it
+    /// lasts. Nothing is taken back. The driver looks for it now and then while something is lent, so the event comes up to a
+    /// few ticks late (a tick is a quarter of the shortest window among the pool's settings, this one included, and one
+    /// second at most). Default: off, `Duration::MAX`, because only you know how long a use may take.
+    pub fn leak_after(mut self, time: Duration) -> Self {
+        self.leak_after = time;
+        self
+    }
+
     /// Tells `sink` what happens in the pool, from then on and in a thread where it happens: it must not block. See
     /// [`EventSink`]. Default: nobody is told, which costs nothing.
     ///
@@ -201,7 +213,8 @@ impl<M: Manager> Builder<M> {
         );
         let get_timeout = (self.get_timeout != Duration::MAX).then_some(self.get_timeout);
         let width = shelf_width(config.max_size);
-        let care = Care { get_timeout, sink: self.sink };
+        let leak_after = (self.leak_after != Duration::MAX).then_some(self.leak_after);
+        let care = Care { get_timeout, sink: self.sink, leak_after };
         Ok(Pool::new(Hub::new(Core::new(config), common, width, Box::new(runtime), care)))
     }
 
@@ -240,6 +253,7 @@ impl<M: Manager> Builder<M> {
             ("idle_timeout", times.idle_timeout),
             ("max_lifetime", times.max_lifetime),
             ("create_backoff", times.backoff_base),
+            ("leak_after", self.leak_after),
         ] {
             if time.is_zero() {
                 return Err(BuildError::Zero { setting });
@@ -254,7 +268,8 @@ impl<M: Manager> Builder<M> {
             });
         }
         // Where every idle resource is checked, nobody asks how long it lay idle.
-        let windows = [times.check_after_idle, times.idle_timeout, times.max_lifetime];
+        let windows =
+            [times.check_after_idle, times.idle_timeout, times.max_lifetime, self.leak_after];
         let shortest =
             windows.into_iter().filter(|window| !window.is_zero()).min().unwrap_or(LONGEST_TICK);
         let tick = (shortest / 4).clamp(SHORTEST_TICK, LONGEST_TICK);
@@ -267,6 +282,7 @@ impl<M: Manager> Builder<M> {
             tick,
             seed: seed(),
             watched: self.sink.is_some(),
+            leases_watched: self.leak_after != Duration::MAX,
             ..self.times.clone()
         })
     }
@@ -282,6 +298,7 @@ impl<M> fmt::Debug for Builder<M> {
             .field("get_timeout", &self.get_timeout)
             .field("strict_return", &self.strict_return)
             .field("fail_fast_after", &self.fail_fast_after)
+            .field("leak_after", &self.leak_after)
             .field("times", &self.times)
             .finish_non_exhaustive()
     }

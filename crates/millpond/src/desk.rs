@@ -4,6 +4,7 @@
 //! themselves from the shelves behind, as if they had come before it. What came home before its shelf was attended is seen
 //! when the core looks again; what comes home after is brought to the desk by whoever brought it.
 
+mod leases;
 mod record;
 mod visit;
 
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use self::leases::Suspects;
 pub(crate) use self::visit::{Answer, Visit};
 use crate::common::{Common, PoolClaim, PoolShelves, contained, dispose};
 use crate::driver::{self, Driver, Order};
@@ -39,6 +41,7 @@ pub(crate) struct Hub<M: Manager> {
 pub(crate) struct Care {
     pub(crate) get_timeout: Option<Duration>,
     pub(crate) sink: Option<Arc<dyn EventSink>>,
+    pub(crate) leak_after: Option<Duration>,
 }
 
 /// What the lock guards.
@@ -61,6 +64,7 @@ pub(crate) struct Desk<M: Manager> {
     driver: DriverState,
     /// How many events there were.
     events: u64,
+    suspects: Suspects,
 }
 
 /// What the desk knows of the driver.
@@ -121,6 +125,7 @@ impl<M: Manager> Hub<M> {
             watchers: BTreeMap::new(),
             driver: DriverState::default(),
             events: 0,
+            suspects: Suspects::default(),
         };
         Arc::new_cyclic(|me| Self {
             common: Arc::new(common),
@@ -314,6 +319,7 @@ impl<M: Manager> Hub<M> {
         } else {
             return Turn::Stop;
         }
+        visit.look_at_leases();
         let desk = visit.desk();
         desk.driver.nudged = None;
         // mutate:

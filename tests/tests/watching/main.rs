@@ -3,6 +3,7 @@
 mod callers;
 mod drivers;
 mod everything;
+mod leaks;
 mod resources;
 mod sinks;
 
