@@ -28,6 +28,7 @@ pub struct Builder<M> {
     max_creating: Option<usize>,
     get_timeout: Duration,
     strict_return: bool,
+    self_service: bool,
     fail_fast_after: Option<usize>,
     lifetime_jitter: u32,
     sink: Option<Arc<dyn EventSink>>,
@@ -48,6 +49,7 @@ impl<M: Manager> Builder<M> {
             max_creating: None,
             get_timeout: Duration::from_secs(30),
             strict_return: false,
+            self_service: true,
             fail_fast_after: None,
             lifetime_jitter: 25,
             sink: None,
@@ -162,6 +164,14 @@ impl<M: Manager> Builder<M> {
     /// `Pool::with` return a resource as finished. Default: off, because most resources can tell by themselves.
     pub fn strict_return(mut self) -> Self {
         self.strict_return = true;
+        self
+    }
+
+    /// Has every `get` and every return pass the desk, for a few times the cost: about a tenth of a microsecond instead of a
+    /// hundredth. In return nothing escapes it: a task that waits for itself is always told so (by
+    /// [`Snapshot::held_by_caller`](crate::Snapshot::held_by_caller), where tasks have names), and it is known to the moment how long a resource has been held. Default: off.
+    pub fn without_self_service(mut self) -> Self {
+        self.self_service = false;
         self
     }
 
@@ -281,6 +291,7 @@ impl<M: Manager> Builder<M> {
             fail_fast_after,
             tick,
             seed: seed(),
+            self_service: self.self_service,
             watched: self.sink.is_some(),
             leases_watched: self.leak_after != Duration::MAX,
             ..self.times.clone()
@@ -297,6 +308,7 @@ impl<M> fmt::Debug for Builder<M> {
             .field("max_creating", &self.max_creating)
             .field("get_timeout", &self.get_timeout)
             .field("strict_return", &self.strict_return)
+            .field("self_service", &self.self_service)
             .field("fail_fast_after", &self.fail_fast_after)
             .field("leak_after", &self.leak_after)
             .field("times", &self.times)

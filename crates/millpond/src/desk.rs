@@ -13,18 +13,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use self::leases::Suspects;
+use self::leases::{Suspects, Tasks};
 pub(crate) use self::visit::{Answer, Visit};
 use crate::common::{Common, PoolClaim, PoolShelves, contained, dispose};
 use crate::driver::{self, Driver, Order};
 use crate::error::CreateFailure;
-use crate::event::{EventKind, EventSink, Failure, ResourceId};
+use crate::event::{EventKind, EventSink};
 use crate::holders::Label;
 use crate::manager::Manager;
 use crate::runtime::Runtime;
 use crate::sync::{Arc, Mutex, Weak, lock};
 use futures::future::AbortHandle;
-use millpond_core::{Core, GiveBack, Input, Job, Outcome, SlotId, WaiterId};
+use millpond_core::{Core, GiveBack, Input, Outcome, SlotId, WaiterId};
 
 /// What all handles of a pool, its driver and its tasks share.
 pub(crate) struct Hub<M: Manager> {
@@ -65,6 +65,7 @@ pub(crate) struct Desk<M: Manager> {
     /// How many events there were.
     events: u64,
     suspects: Suspects,
+    pub(crate) tasks: Tasks,
 }
 
 /// What the desk knows of the driver.
@@ -126,6 +127,7 @@ impl<M: Manager> Hub<M> {
             driver: DriverState::default(),
             events: 0,
             suspects: Suspects::default(),
+            tasks: Tasks::default(),
         };
         Arc::new_cyclic(|me| Self {
             common: Arc::new(common),
@@ -177,6 +179,11 @@ impl<M: Manager> Hub<M> {
         contained(|| self.runtime.here()).unwrap_or(0)
     }
 
+    /// Which task this is.
+    pub(crate) fn task(&self) -> Option<u64> {
+        contained(|| self.runtime.task()).ok().flatten()
+    }
+
     /// One step, alone.
     pub(crate) fn tell(&self, input: Input) -> Answer<PoolClaim<M>> {
         self.visit().step(input)
@@ -193,16 +200,6 @@ impl<M: Manager> Hub<M> {
         let index = claim.index();
         visit.desk().hold(claim);
         visit.step(Input::GiveBack(index, how));
-    }
-
-    /// A resource comes to the desk whose manager panicked when it was given back.
-    pub(crate) fn discard_after_panic(&self, claim: PoolClaim<M>, message: String) {
-        let mut visit = self.visit();
-        let index = claim.index();
-        visit.desk().hold(claim);
-        let resource = ResourceId(visit.desk().core.id(index));
-        visit.tell(EventKind::ReturnPanicked { resource, message });
-        visit.step(Input::GiveBack(index, GiveBack::Discard));
     }
 
     /// A task is about to do its job; says whether it should, and if so keeps the means to stop it.
@@ -222,26 +219,6 @@ impl<M: Manager> Hub<M> {
             visit.bring(id, outcome, resource);
         }
         visit.step(Input::Ended(id, outcome));
-    }
-
-    /// A check, a reset or a close failed, and may have left a resource to be closed.
-    pub(crate) fn failed(
-        &self,
-        id: SlotId,
-        job: Job,
-        failure: Failure,
-        resource: Option<M::Resource>,
-    ) {
-        let outcome = if resource.is_some() { Outcome::Unfit } else { Outcome::Gone };
-        let mut visit = self.visit_to_end(id);
-        visit.tell_failure(id, job, &failure);
-        if let Some(resource) = resource {
-            visit.bring(id, outcome, resource);
-        }
-        visit.step(Input::Ended(id, outcome));
-        drop(visit);
-        // An error of the user's.
-        let _ = contained(|| drop(failure));
     }
 
     /// A creation failed, for this reason.

@@ -240,6 +240,15 @@ pub struct Snapshot {
     pub backing_off: Option<Duration>,
     /// Up to three of those who held a resource, the longest first.
     pub oldest_holders: Vec<Holder>,
+    /// What the caller's own task had taken and not given back, the longest first: while it waits with a resource in its hands,
+    /// a task may be waiting for itself.
+    ///
+    /// It is a hint, for timeouts and [`GetError::NoRuntime`]. It is there if the adapter can name tasks
+    /// ([`Runtime::task`](crate::Runtime::task)), for resources that were handed out at the desk: the first ones, and all that somebody had
+    /// to wait for. One that the task found idle, by self-service, bears no name and is missing, unless the pool was built
+    /// [`without_self_service`](crate::Builder::without_self_service). A guard that was sent to another task counts as held by
+    /// the one that took it, and the branches of a `join!` are one task.
+    pub held_by_caller: Vec<Holder>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) create_error_is_transient: bool,
 }
@@ -278,7 +287,15 @@ impl Snapshot {
 
     fn tell_holder(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.oldest_holders.first() {
-            Some(holder) => write!(f, "; held longest {holder}"),
+            Some(holder) => write!(f, "; held longest {holder}")?,
+            None => return Ok(()),
+        }
+        match self.held_by_caller.first() {
+            Some(own) => write!(
+                f,
+                "; this task took {} of them itself and may be waiting for itself: held {own}",
+                self.held_by_caller.len()
+            ),
             None => Ok(()),
         }
     }

@@ -176,6 +176,9 @@ pub enum EventKind {
         caller: &'static Location<'static>,
         /// What it gave to `label`.
         label: Option<Cow<'static, str>>,
+        /// What its own task had taken and not given back: it may have waited for itself. See
+        /// [`Snapshot::held_by_caller`](crate::Snapshot::held_by_caller).
+        held_by_caller: Vec<Holder>,
     },
     /// A resource has been lent for longer than `leak_after`. Told once for each lease.
     #[non_exhaustive]
@@ -267,8 +270,13 @@ impl fmt::Display for EventKind {
             Self::OfferRevoked { resource } => {
                 write!(f, "nobody came for resource {resource}, which was offered to a caller")
             }
-            Self::Refused { reason, waited, caller, .. } => {
-                write!(f, "a caller was refused after {}: {reason}; from {caller}", Brief(*waited))
+            Self::Refused { reason, waited, caller, held_by_caller, .. } => {
+                let waited = Brief(*waited);
+                write!(f, "a caller was refused after {waited}: {reason}; from {caller}")?;
+                match held_by_caller.first() {
+                    Some(own) => write!(f, "; its task itself held {own}"),
+                    None => Ok(()),
+                }
             }
             Self::LeakSuspected { resource, holder } => {
                 write!(f, "resource {resource} may be leaked: held {holder}")

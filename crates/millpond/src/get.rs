@@ -190,8 +190,11 @@ impl Ask {
         }
         let waker = cx.waker().clone();
         let mut visit = match self.state {
-            State::New => hub.visit_to_wait(waker),
-            State::Queued(id) => hub.visit_again(id, waker),
+            State::New => {
+                let task = hub.task();
+                hub.visit_to_wait(waker).of_task(task)
+            }
+            State::Queued(id) => hub.visit_again(id, waker).of_waiter(id),
             State::Done => panic!("`Get` was polled after it had completed"),
         };
         let mut answer = match self.state {
@@ -204,6 +207,7 @@ impl Ask {
         };
         if let Answer::Queued(id) = answer {
             self.state = State::Queued(id);
+            visit.keep_task(id);
             // A resource may have come home between the look at the bits and the flag that stops it.
             // mutate-lines 2: answer = Answer::None;
             answer =
@@ -257,7 +261,7 @@ impl Ask {
         id: WaiterId,
     ) -> Result<PoolClaim<M>, GetError<M::Error>> {
         hub.check_here();
-        let mut visit = hub.visit();
+        let mut visit = hub.visit().of_waiter(id);
         let answer = visit.step(Input::Claim(id));
         if let Some(result) = self.settle(hub, &mut visit, answer) {
             return result;
@@ -343,6 +347,7 @@ impl Ask {
                 ahead: snapshot.ahead,
                 caller: self.caller,
                 label: self.label(),
+                held_by_caller: snapshot.held_by_caller.clone(),
             });
         }
     }
@@ -413,7 +418,8 @@ fn try_once<M: Manager>(
     hub: &Arc<Hub<M>>,
     caller: &'static Location<'static>,
 ) -> (Result<PoolClaim<M>, TryGetError>, bool) {
-    let mut visit = hub.visit();
+    let task = hub.task();
+    let mut visit = hub.visit().of_task(task);
     let result = match visit.step(Input::Try) {
         Answer::Lent(claim) => Ok(lend(hub, &mut visit, claim, caller, None)),
         Answer::Refused(refusal) => Err(TryGetError::new(refusal.why)),
@@ -431,6 +437,7 @@ fn lend<M: Manager>(
     label: Option<Cow<'static, str>>,
 ) -> PoolClaim<M> {
     let lease = claim.facts().lent(hub.common.to_tick(visit.now), caller);
+    visit.keep_taker(claim.index(), lease);
     if let Some(text) = label {
         visit.desk().label(claim.index(), Label { lease, text });
     }

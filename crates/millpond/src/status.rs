@@ -100,6 +100,7 @@ impl<M: Manager> Hub<M> {
             }),
             backing_off: core.backoff_ends().map(|ends| ends.saturating_duration_since(now)),
             oldest_holders: Vec::new(),
+            held_by_caller: Vec::new(),
             timeout: None,
             create_error_is_transient: failure.is_none_or(|failure| failure.transient),
         }

@@ -4,6 +4,7 @@ mod callers;
 mod drivers;
 mod everything;
 mod leaks;
+mod nesting;
 mod resources;
 mod sinks;
 

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millpond_core::{Job, Note, SlotId};
+use millpond_core::{GiveBack, Input, Job, Note, Outcome, SlotId};
 
 use super::{Hub, Visit};
-use crate::common::contained;
+use crate::common::{PoolClaim, contained};
 use crate::error::Cause;
 use crate::event::{Event, EventKind, Failure, ResourceId};
 use crate::manager::Manager;
@@ -117,6 +117,36 @@ impl<M: Manager> Visit<'_, M> {
 }
 
 impl<M: Manager> Hub<M> {
+    /// A check, a reset or a close failed, and may have left a resource to be closed.
+    pub(crate) fn failed(
+        &self,
+        id: SlotId,
+        job: Job,
+        failure: Failure,
+        resource: Option<M::Resource>,
+    ) {
+        let outcome = if resource.is_some() { Outcome::Unfit } else { Outcome::Gone };
+        let mut visit = self.visit_to_end(id);
+        visit.tell_failure(id, job, &failure);
+        if let Some(resource) = resource {
+            visit.bring(id, outcome, resource);
+        }
+        visit.step(Input::Ended(id, outcome));
+        drop(visit);
+        // An error of the user's.
+        let _ = contained(|| drop(failure));
+    }
+
+    /// A resource comes to the desk whose manager panicked when it was given back.
+    pub(crate) fn discard_after_panic(&self, claim: PoolClaim<M>, message: String) {
+        let mut visit = self.visit();
+        let index = claim.index();
+        visit.desk().hold(claim);
+        let resource = ResourceId(visit.desk().core.id(index));
+        visit.tell(EventKind::ReturnPanicked { resource, message });
+        visit.step(Input::GiveBack(index, GiveBack::Discard));
+    }
+
     /// Tells the events of a visit that has left the desk.
     pub(super) fn deliver(&self, events: &mut Vec<Record>) {
         let Some(sink) = &self.care.sink else { return };

@@ -27,6 +27,8 @@ pub(crate) struct Visit<'a, M: Manager> {
     pub(super) hub: &'a Hub<M>,
     desk: Option<MutexGuard<'a, Desk<M>>>,
     pub(crate) now: Instant,
+    /// The visitor's task, if it is a caller and its runtime can tell.
+    pub(crate) task: Option<u64>,
     /// Wakes the caller that is queued in this visit.
     waker: Option<Waker>,
     /// Whether the driver itself is here, so that nobody need tell it.
@@ -78,12 +80,24 @@ impl<'a, M: Manager> Visit<'a, M> {
             failures: Vec::new(),
             events: Vec::new(),
         };
-        Self { hub, desk: Some(desk), now, waker, by_driver: false, after }
+        Self { hub, desk: Some(desk), now, task: None, waker, by_driver: false, after }
     }
 
     /// It is the driver that is here.
     pub(crate) fn by_driver(mut self) -> Self {
         self.by_driver = true;
+        self
+    }
+
+    /// It is a caller in this task.
+    pub(crate) fn of_task(mut self, task: Option<u64>) -> Self {
+        self.task = task;
+        self
+    }
+
+    /// It is a caller that is queued.
+    pub(crate) fn of_waiter(mut self, id: WaiterId) -> Self {
+        self.task = self.desk().tasks.of(id);
         self
     }
 
@@ -261,7 +275,8 @@ impl<'a, M: Manager> Visit<'a, M> {
     pub(crate) fn snapshot_with_holders(&mut self) -> Snapshot {
         let mut oldest_holders = self.holders();
         oldest_holders.truncate(3);
-        Snapshot { oldest_holders, ..self.snapshot() }
+        let held_by_caller = self.held_by_caller();
+        Snapshot { oldest_holders, held_by_caller, ..self.snapshot() }
     }
 
     /// Makes sure that the slot has a claim, which makes it exist.
