@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::core::{Core, Mode};
 use crate::io::{Action, Idle, Refusal, Why};
+use crate::notes::Note;
 use crate::overload;
 use crate::phases::Phases;
 use crate::slots::State;
@@ -152,6 +153,7 @@ impl Core {
             return;
         };
         self.totals.revoked += 1;
+        self.note(Note::Revoked { waiter: id, slot: self.slots.id(slot) });
         self.withdraw(id, now);
         self.place(slot, now, idle);
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::backoff::Backoff;
 use crate::config::Config;
 use crate::io::{Action, Idle, Input, Job, Why};
+use crate::notes::Note;
 use crate::phases::PhaseClock;
 use crate::report::Totals;
 use crate::slots::{SlotId, Slots, State};
@@ -42,6 +43,7 @@ pub struct Core {
     pub(crate) totals: Totals,
     latest: Option<Instant>,
     pub(crate) actions: VecDeque<Action>,
+    pub(crate) notes: Vec<Note>,
 }
 
 /// What the pool as a whole is doing. *Transitions:* `Open` ⇄ `Paused`; both → `Closing` → `Drained`, for good.
@@ -80,6 +82,7 @@ impl Core {
             totals: Totals::default(),
             latest: None,
             actions: VecDeque::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -89,6 +92,7 @@ impl Core {
     pub fn handle(&mut self, input: Input, now: Instant, idle: &mut impl Idle) -> Actions<'_> {
         let now = self.latest.map_or(now, |latest| now.max(latest));
         self.latest = Some(now);
+        self.notes.clear();
         let mut fired = false;
         while let Some(key) = self.timers.pop_due(now) {
             self.fire(key, now, idle);
@@ -121,9 +125,9 @@ impl Core {
             Input::Close => self.close(now),
             Input::DriverUp => self.driver_up(now, idle),
             Input::DriverLost => self.driver_lost(now),
-            Input::Resize(max) => self.config.max_size = max,
-            Input::Pause if self.mode == Mode::Open => self.mode = Mode::Paused,
-            Input::Resume if self.mode == Mode::Paused => self.mode = Mode::Open,
+            Input::Resize(max) => self.resize(max),
+            Input::Pause if self.mode == Mode::Open => self.turn(Mode::Paused, Note::Paused),
+            Input::Resume if self.mode == Mode::Paused => self.turn(Mode::Open, Note::Resumed),
             Input::Tick | Input::Pause | Input::Resume => {}
         }
         self.settle(now, idle);
@@ -184,6 +188,12 @@ impl Core {
         self.mode == Mode::Drained
     }
 
+    /// Whether everything open lies idle, so that the tick has stopped.
+    #[must_use]
+    pub fn is_asleep(&self) -> bool {
+        self.asleep
+    }
+
     /// Whether callers are held back until [`Input::Resume`].
     #[must_use]
     pub fn is_paused(&self) -> bool {
@@ -226,8 +236,33 @@ impl Core {
         self.driver
     }
 
+    /// The id of what has a place now.
+    #[must_use]
+    pub fn id(&self, index: u32) -> SlotId {
+        self.slots.id(index)
+    }
+
+    /// When the job of `id` began, if it is still expected to end.
+    #[must_use]
+    pub fn began(&self, id: SlotId) -> Option<Instant> {
+        self.expects(id).then(|| self.slots.get(id.index()).began)
+    }
+
+    fn resize(&mut self, max: u32) {
+        let from = std::mem::replace(&mut self.config.max_size, max);
+        if from != max {
+            self.note(Note::Resized { from, to: max });
+        }
+    }
+
+    fn turn(&mut self, mode: Mode, note: Note) {
+        self.mode = mode;
+        self.note(note);
+    }
+
     fn retire_all(&mut self, spread: Duration, now: Instant, idle: &mut impl Idle) {
         self.epoch += 1;
+        self.note(Note::RetiredAll { epoch: self.epoch, spread });
         if !spread.is_zero() {
             for index in self.slots.indices() {
                 let slot = self.slots.get(index);
@@ -238,10 +273,9 @@ impl Core {
                 let retire_at = now.checked_add(self.backoff.up_to(spread));
                 let slot = self.slots.get_mut(index);
                 slot.epoch = self.epoch;
-                slot.retire_at = match (slot.retire_at, retire_at) {
-                    (Some(a), Some(b)) => Some(a.min(b)),
-                    (a, b) => a.or(b),
-                };
+                if retire_at.is_some_and(|at| slot.retire_at.is_none_or(|old| at < old)) {
+                    (slot.retire_at, slot.retired) = (retire_at, true);
+                }
                 self.act(Action::Retag(self.slots.id(index)));
                 self.schedule_sweep(index, now, now);
             }
@@ -270,7 +304,7 @@ impl Core {
         if self.is_closing() {
             return;
         }
-        self.mode = Mode::Closing;
+        self.turn(Mode::Closing, Note::Closing);
         self.act(Action::Closing);
         self.refuse_all(Why::Closed, now);
         let lapsed: Vec<_> = self

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::core::{Core, Mode};
 use crate::io::{Action, GiveBack, Idle, Job, Outcome, Refusal, Why};
+use crate::notes::{CloseReason, Note, blame_of};
 use crate::phases::Phases;
 use crate::serve::Vetted;
 use crate::slots::{SlotId, State};
@@ -36,8 +37,15 @@ impl Core {
                 self.start(index, Job::Close, now)
             }
             GiveBack::Reset => self.start(index, Job::Reset, now),
-            GiveBack::Discard => self.start(index, Job::Close, now),
-            GiveBack::Detached => self.slots.enter(index, State::Vacant),
+            GiveBack::Discard => {
+                self.blame(index, CloseReason::Discarded);
+                self.start(index, Job::Close, now);
+            }
+            GiveBack::Detached => {
+                self.totals.detached += 1;
+                self.note(Note::Detached { slot: self.slots.id(index) });
+                self.slots.enter(index, State::Vacant);
+            }
         }
     }
 
@@ -93,17 +101,19 @@ impl Core {
                 self.backoff.succeed();
                 self.timers.clear(TimerKey::Backoff);
                 self.totals.created += 1;
+                self.note(Note::Created { slot: id, took: now - began });
                 self.place(index, now, idle);
                 self.schedule_sweep(index, now, now);
             }
             (State::Creating { .. }, Outcome::Added) => {
                 self.totals.added += 1;
+                self.note(Note::Added { slot: id });
                 self.place(index, now, idle);
                 self.schedule_sweep(index, now, now);
             }
             (State::Creating { .. }, Outcome::CreateFailed { transient }) => {
                 self.slots.enter(index, State::Vacant);
-                self.create_failed(began, transient, now);
+                self.create_failed(id, began, transient, false, now);
             }
             (State::Checking { .. } | State::Resetting, Outcome::Fit) => {
                 self.place(index, now, idle)
@@ -114,7 +124,7 @@ impl Core {
             }
             (State::Resetting, Outcome::Unfit | Outcome::Gone) => self.leave(index, outcome, now),
             (State::Closing, _) => {
-                self.totals.closed += 1;
+                self.count_closed(index);
                 self.slots.enter(index, State::Vacant);
             }
             (State::Stuck, _) | (State::Creating { .. }, Outcome::Skipped) => {
@@ -129,18 +139,29 @@ impl Core {
 
     /// A resource came out of its job unfit: it is closed, or gone already.
     fn leave(&mut self, index: u32, outcome: Outcome, now: Instant) {
+        if let Some(reason) = blame_of(self.slots.get(index).state) {
+            self.blame(index, reason);
+        }
         if outcome == Outcome::Unfit {
             self.start(index, Job::Close, now);
         } else {
-            self.totals.closed += 1;
+            self.count_closed(index);
             self.slots.enter(index, State::Vacant);
         }
     }
 
-    fn create_failed(&mut self, began: Instant, transient: bool, now: Instant) {
+    fn create_failed(
+        &mut self,
+        slot: SlotId,
+        began: Instant,
+        transient: bool,
+        late: bool,
+        now: Instant,
+    ) {
         self.totals.create_failed += 1;
         let pause = self.backoff.fail(began, now, transient);
         self.set_timer(TimerKey::Backoff, now, pause);
+        self.note(Note::CreateFailed { slot, transient, late, took: now - began, pause });
     }
 
     /// What one resource failed at, all that has lain idle since before may fail at too: they are checked at once, so that
@@ -174,7 +195,13 @@ impl Core {
         let slot = self.slots.get(index);
         let (state, began) = (slot.state, slot.began);
         self.totals.abandoned += 1;
-        self.totals.closed += u64::from(!matches!(state, State::Creating { .. }));
+        if let Some(job) = state.job().filter(|job| *job != Job::Create) {
+            self.note(Note::Abandoned { slot: id, job, took: now - began });
+            if let Some(reason) = blame_of(state) {
+                self.blame(index, reason);
+            }
+            self.count_closed(index);
+        }
         if self.abandoned < self.config.max_size.max(1) {
             self.abandoned += 1;
             self.slots.enter(index, State::Vacant);
@@ -184,7 +211,7 @@ impl Core {
         let Some(job) = state.job() else { return };
         self.act(Action::Abandon(id, job));
         match job {
-            Job::Create => self.create_failed(began, true, now),
+            Job::Create => self.create_failed(id, began, true, true, now),
             Job::Check => self.check_failed(began, now, idle),
             Job::Reset | Job::Close => {}
         }
@@ -194,7 +221,10 @@ impl Core {
     pub(crate) fn start(&mut self, index: u32, job: Job, now: Instant) {
         match job {
             Job::Reset => self.slots.enter(index, State::Resetting),
-            Job::Close => self.slots.enter(index, State::Closing),
+            Job::Close => {
+                self.blame(index, self.fault(index, now));
+                self.slots.enter(index, State::Closing);
+            }
             Job::Create | Job::Check => {}
         }
         // A task that may not begin before there is a driver cannot be late.

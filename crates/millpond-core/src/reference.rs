@@ -24,7 +24,7 @@ use self::words::{Said, Told};
 use crate::io::{Action, GiveBack, Idle, Input, Job, Outcome};
 use crate::tests::some_instant;
 use crate::timers::TimerKey;
-use crate::{Bits, Config, Core, SlotId, WaiterId};
+use crate::{Bits, Config, Core, Note, SlotId, Totals, WaiterId};
 
 /// The core and the reference, side by side, with a borrower for each resource and a task for each job.
 struct Both {
@@ -37,6 +37,8 @@ struct Both {
     /// Tasks by number, with what they know of themselves; `None` once ended.
     tasks: Vec<Option<Task>>,
     lent: Vec<u32>,
+    /// The totals as the notes of the core tell them, those of callers aside.
+    noted: Totals,
     /// What both said last.
     said: Vec<Said>,
 }
@@ -59,6 +61,7 @@ impl Both {
             callers: Vec::new(),
             tasks: Vec::new(),
             lent: Vec::new(),
+            noted: Totals::default(),
             said: Vec::new(),
         };
         both.feed(Input::DriverUp, Told::DriverUp);
@@ -79,6 +82,7 @@ impl Both {
             wanted.sort_unstable();
         }
         assert_eq!(said, wanted, "left: the core, right: the reference, on {told:?}");
+        self.count_notes();
         self.compare();
         self.said = expected;
     }
@@ -125,6 +129,38 @@ impl Both {
             Action::Closing => Said::Closing,
             Action::Drained => Said::Drained,
         }
+    }
+
+    /// Whatever is counted is noted, and the other way round.
+    fn count_notes(&mut self) {
+        let noted = &mut self.noted;
+        for note in self.core.notes() {
+            match note {
+                Note::Created { .. } => noted.created += 1,
+                Note::Added { .. } => noted.added += 1,
+                Note::CreateFailed { late, .. } => {
+                    noted.create_failed += 1;
+                    noted.abandoned += u64::from(late);
+                }
+                Note::Abandoned { .. } => noted.abandoned += 1,
+                Note::Closed { .. } => noted.closed += 1,
+                Note::Detached { .. } => noted.detached += 1,
+                Note::Revoked { .. } => noted.revoked += 1,
+                _ => {}
+            }
+        }
+        let counted = self.core.totals();
+        let only_noted = Totals {
+            check_failed: counted.check_failed,
+            queued: counted.queued,
+            timed_out: counted.timed_out,
+            too_many_waiters: counted.too_many_waiters,
+            create_refused: counted.create_refused,
+            closed_refused: counted.closed_refused,
+            cancelled: counted.cancelled,
+            ..self.noted
+        };
+        assert_eq!(only_noted, counted, "left: as noted, right: as counted");
     }
 
     fn forget(&mut self, told: Told) {
@@ -348,7 +384,7 @@ proptest! {
 fn the_core_does_what_the_reference_does_under_load() {
     let mut runner = TestRunner::deterministic();
     let mut lent = 0;
-    let mut went = [0; 12];
+    let mut went = [0; 13];
     for _ in 0..if cfg!(debug_assertions) { 10 } else { 100 } {
         let config = settings().new_tree(&mut runner).expect("settings").current();
         let mut both = Both::new(Config { max_size: config.max_size.max(1), ..config });
@@ -368,6 +404,7 @@ fn the_core_does_what_the_reference_does_under_load() {
             totals.create_failed,
             totals.check_failed,
             totals.closed,
+            totals.detached,
             totals.abandoned,
             totals.queued,
             totals.timed_out,

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::core::{Core, Mode};
 use crate::io::{Action, Idle, Job, Why};
+use crate::notes::{CloseReason, Note};
 use crate::phases::Phase;
 use crate::slots::{SlotId, State};
 use crate::timers::TimerKey;
@@ -50,6 +51,7 @@ impl Core {
         if self.mode == Mode::Closing && self.slots.counts().charged() == 0 {
             self.mode = Mode::Drained;
             self.act(Action::Drained);
+            self.note(Note::Drained);
         }
     }
 
@@ -65,6 +67,7 @@ impl Core {
             || self.asleep
             // mutate:
             || !self.driver
+            || !self.config.self_service
     }
 
     /// Whether there are more resources than there may be, those on their way out not counted.
@@ -162,6 +165,22 @@ impl Core {
         slot.epoch != self.epoch || slot.retire_at.is_some_and(|at| at <= now)
     }
 
+    /// Why a resource is to be closed that nobody complained of.
+    pub(crate) fn fault(&self, index: u32, now: Instant) -> CloseReason {
+        let slot = self.slots.get(index);
+        if self.is_closing() {
+            CloseReason::PoolClosed
+        } else if slot.epoch != self.epoch {
+            CloseReason::Retired
+        } else if slot.retire_at.is_some_and(|at| at <= now) {
+            if slot.retired { CloseReason::Retired } else { CloseReason::TooOld }
+        } else if self.is_over_size() {
+            CloseReason::OverSize
+        } else {
+            CloseReason::Idle
+        }
+    }
+
     /// A resource that may be lent is in the core's hands: it goes to the first in the queue, or lies idle.
     pub(crate) fn place(&mut self, index: u32, now: Instant, idle: &mut impl Idle) {
         if self.is_closing() || self.is_over_size() || self.is_outdated(index, now) {
@@ -229,7 +248,7 @@ impl Core {
 
     /// The tick: falls asleep if everything that is open lies idle and nothing is under way.
     pub(crate) fn tick(&mut self, now: Instant, idle: &impl Idle) {
-        if self.is_closing() {
+        if self.is_closing() && !self.config.leases_watched {
             // Nobody helps himself any more, so nobody asks for the time.
             return;
         }

@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 use std::time::Instant;
 
 use crate::io::Job;
+use crate::notes::CloseReason;
 use crate::report::Counts;
 
 /// One place, in one of its lives: an id of an earlier life is recognised as such.
@@ -19,6 +20,12 @@ impl SlotId {
     #[must_use]
     pub fn index(self) -> u32 {
         self.index
+    }
+
+    /// Which of the lives of its place this is, from zero; wraps around.
+    #[must_use]
+    pub fn generation(self) -> u32 {
+        self.generation
     }
 }
 
@@ -76,8 +83,12 @@ pub(crate) struct Slot {
     pub(crate) epoch: u64,
     /// When the resource is too old to be lent again, counted from the beginning of its creation.
     pub(crate) retire_at: Option<Instant>,
+    /// Whether `retire_all` brought that moment forward.
+    pub(crate) retired: bool,
     /// When the present job began.
     pub(crate) began: Instant,
+    /// Why the resource is closed. *Transitions:* set once, by whoever finds fault with it first.
+    pub(crate) blame: Option<CloseReason>,
 }
 
 /// All places.
@@ -108,7 +119,9 @@ impl Slots {
                     generation: 0,
                     epoch,
                     retire_at: None,
+                    retired: false,
                     began: now,
+                    blame: None,
                 });
                 index
             }
@@ -116,6 +129,7 @@ impl Slots {
         self.enter(index, State::Creating { unasked });
         let slot = &mut self.slots[index as usize];
         (slot.epoch, slot.retire_at, slot.began) = (epoch, retire_at, now);
+        (slot.retired, slot.blame) = (false, None);
         self.id(index)
     }
 

@@ -16,6 +16,7 @@ mod failures;
 mod growth;
 mod jobs;
 mod lending;
+mod notes;
 mod offers;
 mod reporting;
 mod resizing;

@@ -60,6 +60,11 @@ impl<M> Common<M> {
         }
     }
 
+    /// How much the tick may lag.
+    pub(crate) fn grain(&self) -> Duration {
+        Duration::from_nanos(self.grain)
+    }
+
     /// Publishes the time. Under the desk's lock.
     pub(crate) fn publish_tick(&self, now: Instant) {
         // mutate: self.tick.store(self.to_tick(now), Ordering::Relaxed);

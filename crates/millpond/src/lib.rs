@@ -98,6 +98,8 @@ mod pooled;
 mod status;
 mod holders;
 mod error;
+mod event;
+mod brief;
 mod close;
 mod add;
 mod retain;
@@ -113,12 +115,13 @@ pub mod guide;
 #[cfg(all(test, millpond_loom))]
 mod loom_models;
 
-pub use millpond_core::{Phase, Totals};
+pub use millpond_core::{CloseReason, Phase, Totals};
 
 pub use crate::add::AddError;
 pub use crate::builder::{BuildError, Builder};
 pub use crate::close::CloseReport;
 pub use crate::error::{CreateFault, GetError, Snapshot, TryGetError};
+pub use crate::event::{Event, EventKind, EventSink, Failure, RefusalReason, ResourceId};
 pub use crate::get::Get;
 pub use crate::holders::Holder;
 pub use crate::manager::{Disposition, Fitness, Manager, Metrics, Returned};

@@ -1,8 +1,11 @@
 //! What the user teaches the pool about one kind of resource: how to open, check, clean and close it.
 
 use std::error::Error;
+use std::fmt;
 use std::future::{Future, ready};
 use std::time::{Duration, Instant};
+
+use crate::brief::Brief;
 
 /// Opens, checks, cleans and closes the resources of a pool.
 ///
@@ -172,7 +175,7 @@ pub enum Returned {
 ///     }
 /// }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Metrics {
     pub(crate) origin: Instant,
     /// Nanoseconds from the origin, as are the other times.
@@ -211,5 +214,17 @@ impl Metrics {
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [created, last_used] = [self.created, self.last_used].map(Duration::from_nanos);
+        f.debug_struct("Metrics")
+            .field("created", &format_args!("{} after the pool was built", Brief(created)))
+            .field("last_used", &format_args!("{} after the pool was built", Brief(last_used)))
+            .field("uses", &self.uses)
+            .field("epoch", &self.epoch)
+            .finish()
     }
 }

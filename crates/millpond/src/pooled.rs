@@ -200,10 +200,12 @@ impl<M: Manager> fmt::Debug for Pooled<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut pooled = f.debug_struct("Pooled");
         if let Some(claim) = &self.claim {
-            pooled
-                .field("pool", &claim.link().common.name)
-                .field("slot", &claim.index())
-                .field("facts", claim.facts());
+            let common = &claim.link().common;
+            pooled.field("pool", &common.name).field("slot", &claim.index());
+            if let Some(lease) = claim.facts().lease() {
+                pooled.field("held_by", &format_args!("{}", lease.holder));
+            }
+            pooled.field("metrics", &common.metrics(claim.facts()));
         }
         pooled.finish_non_exhaustive()
     }
@@ -231,7 +233,16 @@ fn give_back<M: Manager>(mut claim: PoolClaim<M>, returned: Returned) {
         }
         Ok(Disposition::Reuse | Disposition::Reset) => give_back_by_desk(claim, GiveBack::Reset),
         // A panic in the manager costs this resource.
-        Ok(Disposition::Discard) | Err(_) => give_back_by_desk(claim, GiveBack::Discard),
+        Err(message) => discard_after_panic(claim, message),
+        Ok(Disposition::Discard) => give_back_by_desk(claim, GiveBack::Discard),
+    }
+}
+
+#[cold]
+fn discard_after_panic<M: Manager>(mut claim: PoolClaim<M>, message: String) {
+    match claim.link().hub.upgrade() {
+        Some(hub) => hub.discard_after_panic(claim, message),
+        None => dispose(claim.resource_mut().take()),
     }
 }
 

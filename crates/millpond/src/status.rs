@@ -45,6 +45,8 @@ pub struct Status {
     pub stuck: usize,
     /// Jobs that outlived their deadline and still have not ended; not part of `size`.
     pub abandoned: usize,
+    /// Are lent for longer than [`leak_after`](crate::Builder::leak_after).
+    pub suspected_leaks: usize,
     /// Callers that wait.
     pub waiting: usize,
     /// How long the oldest of them has waited.
@@ -70,6 +72,10 @@ impl<M: Manager> Hub<M> {
             closing: counts.closing as usize,
             stuck: counts.stuck as usize,
             abandoned: counts.abandoned as usize,
+            suspected_leaks: self
+                .leases(now, core)
+                .filter(|(_, _, held_for)| self.is_leak(*held_for))
+                .count(),
             waiting: counts.waiting as usize,
             oldest_wait: counts.oldest_wait.map(|since| now.saturating_duration_since(since)),
             leases: self.shelves.all_facts().map(|(_, facts)| facts.leases()).sum(),
@@ -106,6 +112,7 @@ impl<M: Manager> Hub<M> {
             }),
             backing_off: core.backoff_ends().map(|ends| ends.saturating_duration_since(now)),
             oldest_holders: Vec::new(),
+            held_by_caller: Vec::new(),
             timeout: None,
             create_error_is_transient: failure.is_none_or(|failure| failure.transient),
         }

@@ -181,7 +181,10 @@ impl Pool {
             }
             GiveBack::Reset => self.start(index, Job::Reset, now),
             GiveBack::Discard => self.start(index, Job::Close, now),
-            GiveBack::Detached => self.slots[index as usize].place = Place::Vacant,
+            GiveBack::Detached => {
+                self.totals.detached += 1;
+                self.slots[index as usize].place = Place::Vacant;
+            }
         }
     }
 

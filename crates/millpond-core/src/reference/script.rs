@@ -108,6 +108,9 @@ pub(super) fn settings() -> impl Strategy<Value = Config> {
             fail_fast_after,
             tick: Duration::from_nanos(233_000_089),
             seed,
+            self_service: true,
+            leases_watched: false,
+            watched: true,
         },
     )
 }

@@ -13,6 +13,7 @@ use futures::future::AbortHandle;
 use millpond_core::{Action, Idle, Input, Job, Outcome, Refusal, SlotId, WaiterId};
 use smallvec::SmallVec;
 
+use super::record::Record;
 use super::{Desk, Hub, put_at};
 use crate::common::{Link, PoolClaim, contained, dispose};
 use crate::driver::Order;
@@ -23,24 +24,27 @@ use crate::sync::{Arc, MutexGuard};
 
 /// A stay at the desk.
 pub(crate) struct Visit<'a, M: Manager> {
-    hub: &'a Hub<M>,
+    pub(super) hub: &'a Hub<M>,
     desk: Option<MutexGuard<'a, Desk<M>>>,
     pub(crate) now: Instant,
+    /// The visitor's task, if it is a caller and its runtime can tell.
+    pub(crate) task: Option<u64>,
     /// Wakes the caller that is queued in this visit.
     waker: Option<Waker>,
     /// Whether the driver itself is here, so that nobody need tell it.
     by_driver: bool,
-    after: After<M>,
+    pub(super) after: After<M>,
 }
 
 /// What happens once the lock is released. Waking is the usual case, so it does without an allocation.
-struct After<M: Manager> {
+pub(super) struct After<M: Manager> {
     wake: SmallVec<[Waker; 2]>,
     drop: SmallVec<[Waker; 2]>,
     abort: Vec<AbortHandle>,
     finished: Vec<AbortHandle>,
     surplus: Vec<M::Resource>,
     failures: Vec<CreateFailure<M::Error>>,
+    pub(super) events: Vec<Record>,
 }
 
 /// What a step answered to the one who took it.
@@ -75,13 +79,26 @@ impl<'a, M: Manager> Visit<'a, M> {
             finished: Vec::new(),
             surplus: Vec::new(),
             failures: Vec::new(),
+            events: Vec::new(),
         };
-        Self { hub, desk: Some(desk), now, waker, by_driver: false, after }
+        Self { hub, desk: Some(desk), now, task: None, waker, by_driver: false, after }
     }
 
     /// It is the driver that is here.
     pub(crate) fn by_driver(mut self) -> Self {
         self.by_driver = true;
+        self
+    }
+
+    /// It is a caller in this task.
+    pub(crate) fn of_task(mut self, task: Option<u64>) -> Self {
+        self.task = task;
+        self
+    }
+
+    /// It is a caller that is queued.
+    pub(crate) fn of_waiter(mut self, id: WaiterId) -> Self {
+        self.task = self.desk().tasks.of(id);
         self
     }
 
@@ -162,6 +179,9 @@ impl<'a, M: Manager> Visit<'a, M> {
         }
         for id in to_open {
             self.open_shelf(id);
+        }
+        if self.is_watched() {
+            self.tell_notes();
         }
         answer
     }
@@ -256,6 +276,14 @@ impl<'a, M: Manager> Visit<'a, M> {
         hub.snapshot(&desk.core, desk.last_create_failure.as_ref(), now)
     }
 
+    /// The same with up to three of those who hold a resource, for who has waited for one of them.
+    pub(crate) fn snapshot_with_holders(&mut self) -> Snapshot {
+        let mut oldest_holders = self.holders();
+        oldest_holders.truncate(3);
+        let held_by_caller = self.held_by_caller();
+        Snapshot { oldest_holders, held_by_caller, ..self.snapshot() }
+    }
+
     /// Makes sure that the slot has a claim, which makes it exist.
     fn open_shelf(&mut self, id: SlotId) {
         let hub = self.hub;
@@ -315,6 +343,8 @@ impl<M: Manager> Drop for Visit<'_, M> {
         for resource in after.surplus.drain(..) {
             dispose(Some(resource));
         }
+        // Last, because it may take its time.
+        self.hub.deliver(&mut after.events);
     }
 }
 
