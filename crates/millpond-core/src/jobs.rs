@@ -31,9 +31,7 @@ impl Core {
                     self.schedule_sweep(index, since, now);
                 }
             },
-            GiveBack::Reset if self.is_closing() || self.is_over_size() => {
-                self.start(index, Job::Close, now)
-            }
+            GiveBack::Reset if self.is_unwanted(index, now) => self.start(index, Job::Close, now),
             GiveBack::Reset => self.start(index, Job::Reset, now),
             GiveBack::Discard => self.start(index, Job::Close, now),
             GiveBack::Detached => self.slots.enter(index, State::Vacant),

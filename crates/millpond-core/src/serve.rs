@@ -162,9 +162,14 @@ impl Core {
         slot.epoch != self.epoch || slot.retire_at.is_some_and(|at| at <= now)
     }
 
+    /// Whether a resource that comes home is to be closed, fit or not.
+    pub(crate) fn is_unwanted(&self, index: u32, now: Instant) -> bool {
+        self.is_closing() || self.is_over_size() || self.is_outdated(index, now)
+    }
+
     /// A resource that may be lent is in the core's hands: it goes to the first in the queue, or lies idle.
     pub(crate) fn place(&mut self, index: u32, now: Instant, idle: &mut impl Idle) {
-        if self.is_closing() || self.is_over_size() || self.is_outdated(index, now) {
+        if self.is_unwanted(index, now) {
             return self.start(index, Job::Close, now);
         }
         match self.waiters.front() {

@@ -101,7 +101,7 @@ impl Pool {
 
     /// A resource that may be lent has come home.
     pub(super) fn place(&mut self, index: u32, now: Instant) {
-        if self.is_closing() || self.is_over_size() || self.is_outdated(index, now) {
+        if self.is_unwanted(index, now) {
             self.start(index, Job::Close, now);
         } else if self.mode == Mode::Open && !self.line.is_empty() {
             self.offer(index, now);
@@ -155,9 +155,7 @@ impl Pool {
                     self.slots[index as usize].place = Place::Idle;
                 }
             }
-            GiveBack::Reset if self.is_closing() || self.is_over_size() => {
-                self.start(index, Job::Close, now);
-            }
+            GiveBack::Reset if self.is_unwanted(index, now) => self.start(index, Job::Close, now),
             GiveBack::Reset => self.start(index, Job::Reset, now),
             GiveBack::Discard => self.start(index, Job::Close, now),
             GiveBack::Detached => self.slots[index as usize].place = Place::Vacant,
@@ -351,6 +349,11 @@ impl Pool {
     pub(super) fn is_outdated(&self, index: u32, now: Instant) -> bool {
         let slot = self.at(index);
         slot.epoch != self.epoch || slot.retire_at.is_some_and(|at| at <= now)
+    }
+
+    /// Whether a resource that comes home is to be closed, fit or not.
+    fn is_unwanted(&self, index: u32, now: Instant) -> bool {
+        self.is_closing() || self.is_over_size() || self.is_outdated(index, now)
     }
 
     fn is_over_size(&self) -> bool {

@@ -28,6 +28,21 @@ fn what_is_lent_is_closed_instead_of_lent_again() {
 }
 
 #[test]
+fn what_is_out_of_date_is_closed_without_being_cleaned_first() {
+    let mut stale = Rig::filled(1);
+    let lent = stale.lend();
+    stale.feed(NOW);
+    stale.give_back(lent, GiveBack::Reset);
+    let mut old = Rig::filled_with(1, |config| config.max_lifetime = secs(60));
+    let lent = old.lend();
+    old.skip(secs(60));
+    old.give_back(lent, GiveBack::Reset);
+    for rig in [stale, old] {
+        assert_eq!((rig.counts().closing, rig.counts().resetting), (1, 0));
+    }
+}
+
+#[test]
 fn a_taker_that_finds_a_stale_one_has_it_closed() {
     let mut rig = Rig::filled(1);
     let lent = rig.lend();
@@ -195,9 +210,6 @@ fn a_spread_does_not_pardon_what_was_retired_at_once_before() {
     rig.queue();
     assert_eq!(rig.counts().closing, 1, "nothing of the epoch before is lent");
     rig.give_back(cleaned, GiveBack::Reset);
-    if rig.counts().resetting > 0 {
-        rig.finish(Job::Reset, Outcome::Fit);
-    }
     assert_eq!((rig.counts().closing, rig.counts().offered), (2, 0));
 }
 
