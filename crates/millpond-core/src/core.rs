@@ -211,6 +211,12 @@ impl Core {
 
     fn retire_all(&mut self, spread: Duration, now: Instant, idle: &mut impl Idle) {
         self.epoch += 1;
+        for index in self.slots.indices() {
+            let slot = self.slots.get(index);
+            if slot.begun && matches!(slot.state, State::Creating { .. }) {
+                self.slots.enter(index, State::Void);
+            }
+        }
         if !spread.is_zero() {
             for index in self.slots.indices() {
                 let slot = self.slots.get(index);

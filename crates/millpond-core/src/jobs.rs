@@ -51,7 +51,7 @@ impl Core {
                 return;
             }
             let slot = self.slots.get_mut(id.index());
-            (slot.began, slot.epoch) = (now, self.epoch);
+            (slot.began, slot.epoch, slot.begun) = (now, self.epoch, true);
         }
         self.act(Action::Proceed(id));
     }
@@ -82,6 +82,15 @@ impl Core {
             (State::Creating { .. }, Outcome::CreateFailed { transient }) => {
                 self.slots.enter(index, State::Vacant);
                 self.create_failed(began, transient, now);
+            }
+            (State::Void, Outcome::Created) => {
+                self.totals.created += 1;
+                self.start(index, Job::Close, now);
+            }
+            // What the last epoch's server or credentials came to says nothing about the present ones.
+            (State::Void, Outcome::CreateFailed { .. }) => {
+                self.totals.create_failed += 1;
+                self.slots.enter(index, State::Vacant);
             }
             (State::Checking { .. } | State::Resetting, Outcome::Fit) => {
                 self.place(index, now, idle)
@@ -152,7 +161,7 @@ impl Core {
         let slot = self.slots.get(index);
         let (state, began) = (slot.state, slot.began);
         self.totals.abandoned += 1;
-        self.totals.closed += u64::from(!matches!(state, State::Creating { .. }));
+        self.totals.closed += u64::from(state.is_open() || state == State::Closing);
         if self.abandoned < self.config.max_size.max(1) {
             self.abandoned += 1;
             self.slots.enter(index, State::Vacant);
@@ -162,6 +171,7 @@ impl Core {
         let Some(job) = state.job() else { return };
         self.act(Action::Abandon(id, job));
         match job {
+            Job::Create if state == State::Void => self.totals.create_failed += 1,
             Job::Create => self.create_failed(began, true, now),
             Job::Check => self.check_failed(began, now, idle),
             Job::Reset | Job::Close => {}

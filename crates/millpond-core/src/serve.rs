@@ -195,7 +195,7 @@ impl Core {
         let tripped = self.backoff.is_tripped();
         let others = counts.live + counts.offered + counts.checking + counts.resetting;
         // A probe behind a tripped breaker is for the next caller to profit from, not for this one to wait for.
-        let coming = others + if tripped { 0 } else { counts.creating };
+        let coming = others + if tripped { 0 } else { self.slots.opening() };
         if self.mode == Mode::Open
             && self.backoff.is_hopeless()
             && coming == 0
@@ -214,9 +214,10 @@ impl Core {
         let limit = if self.backoff.is_failing() { 1 } else { self.config.max_creating };
         loop {
             let counts = self.slots.counts();
+            let full = counts.charged() >= self.config.max_size;
             let coming = self.slots.coming();
             let wanted = coming < self.waiters.waiting() + self.unasked;
-            if !wanted || counts.creating >= limit || counts.charged() >= self.config.max_size {
+            if !wanted || full || self.slots.opening() >= limit {
                 return;
             }
             let unasked = coming >= self.waiters.waiting();

@@ -24,14 +24,16 @@ impl SlotId {
 
 /// What a place is doing.
 ///
-/// *Transitions:* `Vacant` → `Creating` → `Live` ⇄ `Offered`, `Checking`, `Resetting`; any of the open states → `Closing`;
-/// a job's state → `Vacant` when it loses its resource or its patience, → `Stuck` when there are too many of the latter.
+/// *Transitions:* `Vacant` → `Creating` → `Live` ⇄ `Offered`, `Checking`, `Resetting`; `Creating` → `Void`; any of the open
+/// states and `Void` → `Closing`; a job's state → `Vacant` when it loses its resource or its patience, → `Stuck` when there are too many of the latter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum State {
     /// Free: not charged.
     Vacant,
     /// A task opens a resource. `unasked`: whether or not a caller waits for it.
     Creating { unasked: bool },
+    /// A task opens a resource of an earlier epoch: nobody will get it, and nobody waits for it.
+    Void,
     /// Open and not in the core's hands: idle (bit set), lent, or on its way between the two.
     Live,
     /// Open and set aside for a waiter.
@@ -57,7 +59,7 @@ impl State {
     /// What a task is to do here.
     pub(crate) fn job(self) -> Option<Job> {
         match self {
-            Self::Creating { .. } => Some(Job::Create),
+            Self::Creating { .. } | Self::Void => Some(Job::Create),
             Self::Checking { .. } => Some(Job::Check),
             Self::Resetting => Some(Job::Reset),
             Self::Closing => Some(Job::Close),
@@ -76,8 +78,10 @@ pub(crate) struct Slot {
     pub(crate) epoch: u64,
     /// When the resource is too old to be lent again, counted from the beginning of its creation.
     pub(crate) retire_at: Option<Instant>,
-    /// When the present job began.
+    /// When the present job began, or was ordered.
     pub(crate) began: Instant,
+    /// Whether the task of a creation has said `Begin`, so that its epoch is settled.
+    pub(crate) begun: bool,
 }
 
 /// All places.
@@ -87,6 +91,7 @@ pub(crate) struct Slots {
     vacant: BinaryHeap<Reverse<u32>>,
     counts: Counts,
     doubtful: u32,
+    void: u32,
 }
 
 impl Slots {
@@ -109,13 +114,14 @@ impl Slots {
                     epoch,
                     retire_at: None,
                     began: now,
+                    begun: false,
                 });
                 index
             }
         };
         self.enter(index, State::Creating { unasked });
         let slot = &mut self.slots[index as usize];
-        (slot.epoch, slot.retire_at, slot.began) = (epoch, retire_at, now);
+        (slot.epoch, slot.retire_at, slot.began, slot.begun) = (epoch, retire_at, now, false);
         self.id(index)
     }
 
@@ -130,6 +136,8 @@ impl Slots {
         }
         self.doubtful -= u32::from(old == State::Checking { doubtful: true });
         self.doubtful += u32::from(state == State::Checking { doubtful: true });
+        self.void -= u32::from(old == State::Void);
+        self.void += u32::from(state == State::Void);
         if state == State::Vacant {
             let slot = &mut self.slots[index as usize];
             slot.generation = slot.generation.wrapping_add(1);
@@ -166,7 +174,12 @@ impl Slots {
 
     /// Jobs that are likely to end with a resource to lend.
     pub(crate) fn coming(&self) -> u32 {
-        self.counts.creating + self.checks_counted_on() + self.counts.resetting
+        self.opening() + self.checks_counted_on() + self.counts.resetting
+    }
+
+    /// Creations of the present epoch.
+    pub(crate) fn opening(&self) -> u32 {
+        self.counts.creating - self.void
     }
 
     /// Checks whose success may be expected.
@@ -178,7 +191,7 @@ impl Slots {
         let counts = &mut self.counts;
         match state {
             State::Vacant => None,
-            State::Creating { .. } => Some(&mut counts.creating),
+            State::Creating { .. } | State::Void => Some(&mut counts.creating),
             State::Live => Some(&mut counts.live),
             State::Offered => Some(&mut counts.offered),
             State::Checking { .. } => Some(&mut counts.checking),

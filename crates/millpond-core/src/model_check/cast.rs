@@ -33,3 +33,10 @@ pub(super) struct Task {
     pub(super) job: Job,
     pub(super) stage: Stage,
 }
+
+impl Task {
+    /// Whether it is a creation that went ahead.
+    pub(super) fn is_opening(&self) -> bool {
+        self.job == Job::Create && self.stage == Stage::Begun
+    }
+}

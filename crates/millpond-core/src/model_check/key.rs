@@ -1,7 +1,6 @@
 //! What distinguishes two states: everything that a later decision can depend on, and nothing else. No totals, no
 //! generations, no moments, no places in the slab of callers: two states with the same key have the same future.
 
-use super::cast::Stage;
 use super::shelf::Age;
 use super::world::World;
 use crate::core::Mode;
@@ -70,13 +69,12 @@ impl World {
             State::Resetting => 8,
             State::Closing => 9,
             State::Stuck => 10,
+            State::Void => 11,
         };
         key.push(code, 4);
         key.flag(self.core.timers.get(TimerKey::Job(slot)).is_some());
         key.push(self.task_of(slot).map_or(0, |task| task.stage as u32), 2);
-        let began = self.task_of(slot).is_some_and(|task| task.stage == Stage::Begun);
-        let matters = state.is_open() || (matches!(state, State::Creating { .. }) && began);
-        key.flag(matters && self.core.slots.get(slot).epoch != self.core.epoch);
+        key.flag(state.is_open() && self.core.slots.get(slot).epoch != self.core.epoch);
         key.flag(state.is_open() && self.is_too_old(slot));
         let unvetted = self.unvetted & (1 << slot) != 0;
         key.flag(self.shelf.has(slot));

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use super::cast::Stage;
 use super::scope::{Also, Scope};
 use super::world::World;
 use crate::core::Mode;
@@ -34,6 +33,8 @@ pub(super) enum Defect {
     BeginUnchecked,
     /// It lends what a creation of the last epoch opens.
     RetireForgetsCreations,
+    /// It has callers wait for what a creation of the last epoch opens.
+    VoidCountedOn,
     /// It hands over during a pause.
     PlaceIgnoresPause,
     /// It puts those whose deadline has passed back into the queue.
@@ -57,7 +58,7 @@ pub(super) enum Defect {
 }
 
 impl Defect {
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::NoSecondLook,
         Self::FlagLowered,
         Self::CancelLosesOffer,
@@ -67,6 +68,7 @@ impl Defect {
         Self::ShedIgnoresDebt,
         Self::BeginUnchecked,
         Self::RetireForgetsCreations,
+        Self::VoidCountedOn,
         Self::PlaceIgnoresPause,
         Self::RetireForgetsDeadlines,
         Self::RetireReversesOrder,
@@ -93,7 +95,9 @@ impl Defect {
             | Self::WindowLeftOpen => &[],
             Self::DeadlineLosesOffer => &[Also::Deadlines],
             Self::ShedIgnoresDebt | Self::BeginUnchecked => &[Also::Resizes],
-            Self::RetireForgetsCreations | Self::RetireReversesOrder => &[Also::Epochs],
+            Self::RetireForgetsCreations | Self::VoidCountedOn | Self::RetireReversesOrder => {
+                &[Also::Epochs]
+            }
             Self::RetireForgetsDeadlines => &[Also::Epochs, Also::Deadlines],
             Self::PlaceIgnoresPause => &[Also::Pauses],
             Self::BackoffForEver => &[Also::Failures],
@@ -203,10 +207,17 @@ impl Defect {
                 actions.push(Action::Proceed(id));
             }
             (Self::RetireForgetsCreations, Input::RetireAll { .. }) => {
-                for task in world.tasks.iter().filter(|task| task.stage == Stage::Begun) {
-                    let index = task.slot.index();
-                    if matches!(core.slots.get(index).state, State::Creating { .. }) {
+                for index in core.slots.indices() {
+                    if core.slots.get(index).state == State::Void {
+                        core.slots.enter(index, State::Creating { unasked: false });
                         core.slots.get_mut(index).epoch = core.epoch;
+                    }
+                }
+            }
+            (Self::VoidCountedOn, Input::RetireAll { .. }) => {
+                for index in core.slots.indices() {
+                    if core.slots.get(index).state == State::Void {
+                        core.slots.enter(index, State::Creating { unasked: false });
                     }
                 }
             }

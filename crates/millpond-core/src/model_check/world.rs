@@ -179,10 +179,7 @@ impl World {
             Step::Resume => self.feed(Input::Resume),
             Step::Retire { spread } => {
                 let opened = |slot: &u32| self.state_of(*slot).is_open() && spread.is_zero();
-                let opening = |slot: &u32| {
-                    let task = self.task_of(*slot);
-                    task.is_some_and(|task| task.job == Job::Create && task.stage == Stage::Begun)
-                };
+                let opening = |slot: &u32| self.task_of(*slot).is_some_and(Task::is_opening);
                 let void = self.slots().filter(|slot| opened(slot) || opening(slot));
                 self.void |= void.fold(0, |mask, slot| mask | 1 << slot);
                 self.feed(Input::RetireAll { spread })

@@ -89,7 +89,7 @@ impl Pool {
         let (place, task, began) = (slot.place, slot.task, slot.began);
         slot.timeout = None;
         self.totals.abandoned += 1;
-        if !matches!(place, Place::Creating { .. }) {
+        if !matches!(place, Place::Creating { .. } | Place::Void) {
             self.totals.closed += 1;
         }
         if self.abandoned.len() < self.config.max_size.max(1) as usize {
@@ -101,6 +101,7 @@ impl Pool {
         self.said.push(Said::Abandon(task));
         match place {
             Place::Creating { .. } => self.create_failed(began, true, now),
+            Place::Void => self.totals.create_failed += 1,
             Place::Checking { .. } => self.check_failed(began, now),
             _ => {}
         }

@@ -13,6 +13,7 @@ use crate::{Config, Counts, Phase, Totals};
 pub(super) enum Place {
     Vacant,
     Creating { unasked: bool },
+    Void,
     Idle,
     Lent,
     Offered,
@@ -32,6 +33,7 @@ pub(super) struct Slot {
     pub(super) epoch: u64,
     pub(super) retire_at: Option<Instant>,
     pub(super) began: Instant,
+    pub(super) begun: bool,
     pub(super) task: usize,
     pub(super) timeout: Alarm,
 }
@@ -350,7 +352,7 @@ impl Pool {
         for slot in &self.slots {
             match slot.place {
                 Place::Vacant => {}
-                Place::Creating { .. } => counts.creating += 1,
+                Place::Creating { .. } | Place::Void => counts.creating += 1,
                 Place::Idle | Place::Lent => counts.live += 1,
                 Place::Offered => counts.offered += 1,
                 Place::Checking { .. } => counts.checking += 1,

@@ -16,7 +16,7 @@ impl Pool {
         let tripped = self.config.fail_fast_after.is_some_and(|limit| self.failures >= limit);
         let hopeless = tripped || (self.permanent && self.pause.is_some());
         let others = counts.live + counts.offered + counts.checking + counts.resetting;
-        let coming = if tripped { others } else { others + counts.creating };
+        let coming = if tripped { others } else { others + self.opening() };
         if self.mode == Mode::Open && hopeless && coming == 0 && !self.line.is_empty() {
             self.refuse_line(Why::CreateFailed, now);
             self.unasked = 1;
@@ -120,7 +120,7 @@ impl Pool {
             let counts = self.counts();
             let waiting = self.line.len();
             let wanted = self.coming() < waiting + self.unasked as usize;
-            if !wanted || counts.creating >= limit || counts.charged() >= self.config.max_size {
+            if !wanted || self.opening() >= limit || counts.charged() >= self.config.max_size {
                 return;
             }
             let unasked = self.coming() >= waiting;
@@ -132,6 +132,7 @@ impl Pool {
                 epoch: self.epoch,
                 retire_at: now.checked_add(self.config.max_lifetime),
                 began: now,
+                begun: false,
                 task: 0,
                 timeout: None,
             };
@@ -179,7 +180,7 @@ impl Pool {
     /// The deadline of the job in a place, if it begins now.
     pub(super) fn timeout_of(&mut self, place: Place, now: Instant) -> Alarm {
         let timeout = match place {
-            Place::Creating { .. } => self.config.create_timeout,
+            Place::Creating { .. } | Place::Void => self.config.create_timeout,
             Place::Checking { .. } => self.config.check_timeout,
             Place::Resetting => self.config.reset_timeout,
             Place::Closing => self.config.close_timeout,
@@ -198,7 +199,7 @@ impl Pool {
             }
             let epoch = self.epoch;
             let slot = &mut self.slots[index as usize];
-            (slot.began, slot.epoch) = (now, epoch);
+            (slot.began, slot.epoch, slot.begun) = (now, epoch, true);
         }
         if self.at(index).place != Place::Stuck {
             self.said.push(Said::Proceed(task));
@@ -224,6 +225,14 @@ impl Pool {
             (Place::Creating { .. }, Outcome::CreateFailed { transient }) => {
                 slot.place = Place::Vacant;
                 self.create_failed(began, transient, now);
+            }
+            (Place::Void, Outcome::Created) => {
+                self.totals.created += 1;
+                self.start(index, Job::Close, now);
+            }
+            (Place::Void, _) => {
+                slot.place = Place::Vacant;
+                self.totals.create_failed += 1;
             }
             (Place::Creating { .. }, _) | (Place::Stuck, _) => slot.place = Place::Vacant,
             (Place::Checking { .. } | Place::Resetting, Outcome::Fit) => self.place(index, now),
@@ -277,6 +286,11 @@ impl Pool {
 
     pub(super) fn retire_all(&mut self, spread: Duration, now: Instant, chance: &Chance) {
         self.epoch += 1;
+        for slot in &mut self.slots {
+            if slot.begun && matches!(slot.place, Place::Creating { .. }) {
+                slot.place = Place::Void;
+            }
+        }
         if spread.is_zero() {
             for caller in std::mem::take(&mut self.offered).into_iter().rev() {
                 let Standing::Offered(slot) = self.callers[caller].standing else { continue };
@@ -368,7 +382,13 @@ impl Pool {
 
     fn coming(&self) -> usize {
         let counts = self.counts();
-        (counts.creating + counts.resetting) as usize + self.checks_counted_on()
+        (self.opening() + counts.resetting) as usize + self.checks_counted_on()
+    }
+
+    /// Creations of the present epoch.
+    fn opening(&self) -> u32 {
+        let opening = |slot: &&Slot| matches!(slot.place, Place::Creating { .. });
+        u32::try_from(self.slots.iter().filter(opening).count()).expect("a few")
     }
 
     /// The place whose present job this task does.

@@ -68,6 +68,56 @@ fn creations_in_flight_are_void() {
 }
 
 #[test]
+fn callers_do_not_wait_for_a_creation_that_is_void() {
+    let mut rig = Rig::new(2);
+    rig.core.config.max_creating = 1;
+    let id = rig.queue();
+    let void = rig.job(Job::Create);
+    assert!(rig.begin(void));
+    rig.feed(NOW);
+    let creations = rig.jobs_of(Job::Create);
+    let [_, new] = creations[..] else { panic!("another is begun at once: {creations:?}") };
+    assert!(rig.begin(new));
+    rig.end(new, Outcome::Created);
+    assert_eq!(rig.poll_lent(id), new.index(), "while the void one goes on");
+    rig.end(void, Outcome::Created);
+    assert_eq!((rig.counts().closing, rig.core.totals().created), (1, 2));
+}
+
+#[test]
+fn a_void_creation_that_fails_says_nothing_about_the_next() {
+    for spread in [Duration::ZERO, secs(60)] {
+        let mut rig = Rig::new(1);
+        let id = rig.queue();
+        let void = rig.job(Job::Create);
+        assert!(rig.begin(void));
+        rig.feed(Input::RetireAll { spread });
+        rig.end(void, Outcome::CreateFailed { transient: false });
+        assert_eq!(rig.core.totals().create_failed, 1);
+        assert!(!rig.core.is_create_failing(), "the old password was wrong, not the new one");
+        rig.create();
+        rig.poll_lent(id);
+    }
+}
+
+#[test]
+fn a_void_creation_that_hangs_loses_its_place_and_delays_nobody() {
+    let mut rig = Rig::new(1);
+    let id = rig.queue();
+    let void = rig.job(Job::Create);
+    assert!(rig.begin(void));
+    rig.feed(NOW);
+    rig.pass(secs(10));
+    assert_eq!(rig.times(Action::Abandon(void, Job::Create)), 1);
+    assert_eq!((rig.counts().abandoned, rig.pause()), (1, Duration::ZERO));
+    let new = rig.job(Job::Create);
+    assert!(rig.begin(new));
+    rig.end(new, Outcome::Created);
+    rig.poll_lent(id);
+    assert_eq!((rig.core.totals().closed, rig.core.totals().create_failed), (0, 1));
+}
+
+#[test]
 fn creations_not_begun_are_of_the_new_epoch() {
     let mut rig = Rig::new(1);
     let id = rig.queue();
