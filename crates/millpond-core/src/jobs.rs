@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::core::{Core, Mode};
 use crate::io::{Action, GiveBack, Idle, Job, Outcome};
 use crate::serve::Vetted;
-use crate::slots::{SlotId, State};
+use crate::slots::{Slot, SlotId, State};
 use crate::timers::TimerKey;
 
 impl Core {
@@ -18,12 +18,13 @@ impl Core {
     ) {
         debug_assert!(self.slots.get(index).state == State::Live, "slot {index} is not lent");
         match how {
+            GiveBack::Unused | GiveBack::Reset if self.is_unwanted(index, now) => {
+                self.start(index, Job::Close, now);
+            }
             GiveBack::Unused => match (self.vet(index, now, idle), self.waiters.front()) {
-                (Vetted::Outdated, _) => self.start(index, Job::Close, now),
+                (Vetted::Suspect, _) => self.check(index, false, now),
                 // What `settle` would come to, without the way through the bits.
-                (Vetted::Fit, Some(id)) if self.mode == Mode::Open && !self.is_over_size() => {
-                    self.offer(id, index, now);
-                }
+                (Vetted::Fit, Some(id)) if self.mode == Mode::Open => self.offer(id, index, now),
                 _ => {
                     let since = idle.since(index);
                     idle.release(index, since);
@@ -31,7 +32,6 @@ impl Core {
                     self.schedule_sweep(index, since, now);
                 }
             },
-            GiveBack::Reset if self.is_unwanted(index, now) => self.start(index, Job::Close, now),
             GiveBack::Reset => self.start(index, Job::Reset, now),
             GiveBack::Discard => self.start(index, Job::Close, now),
             GiveBack::Detached => self.slots.enter(index, State::Vacant),
@@ -51,7 +51,8 @@ impl Core {
                 return;
             }
             let slot = self.slots.get_mut(id.index());
-            (slot.began, slot.epoch, slot.begun) = (now, self.epoch, true);
+            (slot.began, slot.epoch) = (now, self.epoch);
+            (slot.begun, slot.suspect) = (true, false);
         }
         self.act(Action::Proceed(id));
     }
@@ -134,12 +135,12 @@ impl Core {
     /// many dead ones cost a caller no more than one.
     fn check_failed(&mut self, began: Instant, now: Instant, idle: &mut impl Idle) {
         self.totals.check_failed += 1;
-        self.check_idle(|since| since < began, true, now, idle);
+        self.check_idle(|_, since| since < began, true, now, idle);
     }
 
     pub(crate) fn check_idle(
         &mut self,
-        doubt: impl Fn(Instant) -> bool,
+        doubt: impl Fn(&Slot, Instant) -> bool,
         doubtful: bool,
         now: Instant,
         idle: &mut impl Idle,
@@ -147,12 +148,21 @@ impl Core {
         let mut from = 0;
         while let Some(index) = idle.peek(from) {
             from = index + 1;
-            // mutate: if doubt(idle.since(index)) && { idle.claim(index); true } {
-            if doubt(idle.since(index)) && idle.claim(index) {
-                self.slots.enter(index, State::Checking { doubtful });
-                self.start(index, Job::Check, now);
+            let in_doubt = doubt(self.slots.get(index), idle.since(index));
+            // mutate: if in_doubt && { idle.claim(index); true } {
+            if in_doubt && idle.claim(index) {
+                self.check(index, doubtful, now);
             }
         }
+    }
+
+    /// Has a resource checked. `doubtful`: nobody should count on it.
+    pub(crate) fn check(&mut self, index: u32, doubtful: bool, now: Instant) {
+        if std::mem::take(&mut self.slots.get_mut(index).suspect) {
+            self.act(Action::Retag(self.slots.id(index)));
+        }
+        self.slots.enter(index, State::Checking { doubtful });
+        self.start(index, Job::Check, now);
     }
 
     /// A job is past its deadline. The place is freed first; the task, and whatever it holds, goes when it goes.

@@ -21,7 +21,7 @@ use self::chance::Chance;
 use self::pool::{Place, Pool, Standing};
 use self::script::{Step, settings, step};
 use self::words::{Said, Told};
-use crate::io::{Action, GiveBack, Input, Job, Outcome};
+use crate::io::{Action, GiveBack, Idle, Input, Job, Outcome};
 use crate::tests::some_instant;
 use crate::timers::TimerKey;
 use crate::{Bits, Config, Core, SlotId, WaiterId};
@@ -251,12 +251,24 @@ impl Both {
 
     fn go_home(&mut self, nth: usize, tell: bool) {
         let Some(slot) = self.let_go(nth) else { return };
+        if self.pool.slots[slot as usize].suspect && tell {
+            self.rests(slot);
+            let how = GiveBack::Unused;
+            return self.feed(Input::GiveBack(slot, how), Told::GiveBack(slot, how));
+        }
         self.bits.give_back(slot, self.now);
         let home = &mut self.pool.slots[slot as usize];
         (home.place, home.since) = (Place::Idle, self.now);
         if self.bits.attended && tell {
             self.feed(Input::Returned, Told::Returned);
         }
+    }
+
+    /// A borrower notes since when the resource rests, and goes to the desk with it.
+    fn rests(&mut self, slot: u32) {
+        self.bits.give_back(slot, self.now);
+        self.bits.claim(slot);
+        self.pool.slots[slot as usize].since = self.now;
     }
 
     fn task(&self, nth: usize, asked: bool) -> Option<(usize, Task)> {

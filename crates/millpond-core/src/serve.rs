@@ -16,6 +16,8 @@ pub(crate) enum Vetted {
     Fit,
     /// May be lent once it was checked.
     Unchecked,
+    /// May be lent once it was checked, and nobody need ask for it first.
+    Suspect,
     /// Must be closed.
     Outdated,
 }
@@ -131,11 +133,10 @@ impl Core {
             if idle.claim(index) {
                 match self.vet(index, now, idle) {
                     // It came home between the two looks.
-                    // mutate-lines 2: Vetted::Fit | Vetted::Unchecked => {
+                    // mutate-lines 2: Vetted::Fit | Vetted::Unchecked | Vetted::Suspect => {
                     Vetted::Fit => return Some(index),
-                    Vetted::Unchecked => {
-                        self.slots.enter(index, State::Checking { doubtful: false });
-                        self.start(index, Job::Check, now);
+                    Vetted::Unchecked | Vetted::Suspect => {
+                        self.check(index, false, now);
                     }
                     Vetted::Outdated => self.start(index, Job::Close, now),
                 }
@@ -145,12 +146,12 @@ impl Core {
     }
 
     pub(crate) fn vet(&self, index: u32, now: Instant, idle: &impl Idle) -> Vetted {
-        let since = idle.since(index);
+        let rested = now.saturating_duration_since(idle.since(index));
         if self.is_outdated(index, now) {
             Vetted::Outdated
-        } else if now.saturating_duration_since(since) >= self.config.check_after_idle
-            || self.suspect_before.is_some_and(|before| since <= before)
-        {
+        } else if self.slots.get(index).suspect {
+            Vetted::Suspect
+        } else if rested >= self.config.check_after_idle {
             Vetted::Unchecked
         } else {
             Vetted::Fit
@@ -171,6 +172,9 @@ impl Core {
     pub(crate) fn place(&mut self, index: u32, now: Instant, idle: &mut impl Idle) {
         if self.is_unwanted(index, now) {
             return self.start(index, Job::Close, now);
+        }
+        if self.slots.get(index).suspect {
+            return self.check(index, false, now);
         }
         match self.waiters.front() {
             Some(id) if self.mode == Mode::Open => self.offer(id, index, now),

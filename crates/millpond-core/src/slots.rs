@@ -82,6 +82,9 @@ pub(crate) struct Slot {
     pub(crate) began: Instant,
     /// Whether the task of a creation has said `Begin`, so that its epoch is settled.
     pub(crate) begun: bool,
+    /// Whether it may have died with a driver. *Transitions:* set when one is lost, cleared when a creation or a check begins,
+    /// whose outcome decides.
+    pub(crate) suspect: bool,
 }
 
 /// All places.
@@ -115,13 +118,15 @@ impl Slots {
                     retire_at: None,
                     began: now,
                     begun: false,
+                    suspect: false,
                 });
                 index
             }
         };
         self.enter(index, State::Creating { unasked });
         let slot = &mut self.slots[index as usize];
-        (slot.epoch, slot.retire_at, slot.began, slot.begun) = (epoch, retire_at, now, false);
+        (slot.epoch, slot.retire_at, slot.began) = (epoch, retire_at, now);
+        (slot.begun, slot.suspect) = (false, false);
         self.id(index)
     }
 

@@ -32,6 +32,8 @@ pub(super) struct Task {
     pub(super) slot: SlotId,
     pub(super) job: Job,
     pub(super) stage: Stage,
+    /// Whether what it ends with has been seen to work since the last driver was lost.
+    pub(super) proves: bool,
 }
 
 impl Task {

@@ -36,7 +36,6 @@ impl World {
         key.push(core.mode as u32, 2);
         key.flag(core.driver);
         key.flag(core.asleep);
-        key.flag(core.suspect_before.is_some());
         key.push(core.config.max_size, 2);
         let (failures, permanent, running) = core.backoff.canonical();
         key.push(failures.min(core.config.fail_fast_after.unwrap_or(1)), 2);
@@ -55,7 +54,7 @@ impl World {
 
     fn push_slot(&self, slot: u32, key: &mut Packer) {
         if !self.slots().contains(&slot) {
-            return key.push(0, 14);
+            return key.push(0, 15);
         }
         let state = self.state_of(slot);
         let code = match state {
@@ -81,7 +80,9 @@ impl World {
         key.flag(unvetted);
         let age = if self.shelf.has(slot) || unvetted { self.shelf.age(slot) } else { Age::Fresh };
         key.push(age as u32, 2);
-        key.flag(self.doubted & (1 << slot) != 0 && state != State::Vacant);
+        let alive = !matches!(state, State::Vacant | State::Closing | State::Stuck);
+        key.flag(self.doubted & (1 << slot) != 0 && alive);
+        key.flag(self.core.is_suspect(slot) && alive);
     }
 
     fn push_callers(&self, key: &mut Packer) {

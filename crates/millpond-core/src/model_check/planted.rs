@@ -47,6 +47,8 @@ pub(super) enum Defect {
     LateForgotten,
     /// It trusts what lay idle when the driver was lost.
     SuspectsTrusted,
+    /// It trusts what was lent when the driver was lost.
+    BorrowedTrusted,
     /// It frees no place when a creation was skipped.
     SkippedStaysCharged,
     /// It serves the last who came first.
@@ -58,7 +60,7 @@ pub(super) enum Defect {
 }
 
 impl Defect {
-    pub(super) const ALL: [Self; 20] = [
+    pub(super) const ALL: [Self; 21] = [
         Self::NoSecondLook,
         Self::FlagLowered,
         Self::CancelLosesOffer,
@@ -75,6 +77,7 @@ impl Defect {
         Self::BackoffForEver,
         Self::LateForgotten,
         Self::SuspectsTrusted,
+        Self::BorrowedTrusted,
         Self::SkippedStaysCharged,
         Self::LastComeFirst,
         Self::WindowLeftOpen,
@@ -101,7 +104,7 @@ impl Defect {
             Self::RetireForgetsDeadlines => &[Also::Epochs, Also::Deadlines],
             Self::PlaceIgnoresPause => &[Also::Pauses],
             Self::BackoffForEver => &[Also::Failures],
-            Self::SuspectsTrusted => &[Also::Drivers, Also::Takes],
+            Self::SuspectsTrusted | Self::BorrowedTrusted => &[Also::Drivers, Also::Takes],
             Self::AbandonedCharged => &[Also::Hangs],
         };
         Scope::new("planted", 2, 2, also)
@@ -176,10 +179,6 @@ impl Defect {
                 Input::Tick
             }
             (Self::SkippedStaysCharged, Input::Ended(_, Outcome::Skipped)) => Input::Tick,
-            (Self::SuspectsTrusted, Input::DriverUp) => {
-                core.suspect_before = None;
-                input
-            }
             (Self::LastComeFirst, Input::Returned | Input::Ended(..)) => {
                 let queue: Vec<_> = core.waiters.queue().collect();
                 if let [_, .., last] = queue[..] {
@@ -219,6 +218,15 @@ impl Defect {
                     if core.slots.get(index).state == State::Void {
                         core.slots.enter(index, State::Creating { unasked: false });
                     }
+                }
+            }
+            (Self::SuspectsTrusted | Self::BorrowedTrusted, Input::DriverLost) => {
+                for index in core.slots.indices() {
+                    let slot = core.slots.get_mut(index);
+                    slot.suspect &= match self {
+                        Self::SuspectsTrusted => world.shelf.idle & (1 << index) == 0,
+                        _ => world.lent & (1 << index) == 0,
+                    };
                 }
             }
             (Self::PlaceIgnoresPause, _) if std::mem::take(&mut world.meddled) => {

@@ -137,7 +137,7 @@ fn in_order(
             line.insert(turn.unwrap_or(served.len()), id);
         }
         // What was offered is taken back: those it was offered to came first.
-        Input::RetireAll { spread: Duration::ZERO } => {
+        Input::RetireAll { spread: Duration::ZERO } | Input::DriverLost => {
             line = before.offered.iter().copied().chain(line).collect();
         }
         _ => {}
@@ -329,8 +329,7 @@ fn at_rest(world: &World) -> Verdict {
         }
     }
     let is_void = |slot: &u32| {
-        let opening = world.task_of(*slot).is_some_and(Task::is_opening);
-        opening && world.void & (1 << *slot) != 0
+        world.task_of(*slot).is_some_and(Task::is_opening) && world.void & (1 << *slot) != 0
     };
     let void = world.slots().filter(is_void).count() as u32;
     let coming = checks + counts.creating - void + counts.resetting;

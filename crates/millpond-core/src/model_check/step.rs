@@ -107,10 +107,11 @@ impl World {
 
     fn borrower_steps(&self, scope: &Scope, into: &mut Vec<Step>) {
         for slot in self.slots() {
-            if self.unvetted & (1 << slot) != 0 {
+            let is_lent = self.lent & (1 << slot) != 0;
+            if self.unvetted & (1 << slot) != 0 || (is_lent && self.core.is_suspect(slot)) {
                 into.push(Step::Give(slot, GiveBack::Unused));
             }
-            if self.lent & (1 << slot) == 0 {
+            if !is_lent {
                 continue;
             }
             into.push(Step::SetBit(slot));

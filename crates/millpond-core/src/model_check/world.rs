@@ -76,10 +76,12 @@ impl World {
         self.go(step)?;
         if self.shelf.raced {
             if let Some(Race::TakenBeforeFlag(slot) | Race::TakenBeforeClaim(slot)) = race {
-                // If the driver was lost just now, this was taken before.
-                let cleared = step == Step::DriverLost && self.shelf.age(slot) != Age::Old;
-                self.doubted &= !(u8::from(cleared) << slot);
-                self.help_oneself(slot)?;
+                // If the driver was lost just now, this was taken and found fit before.
+                if step == Step::DriverLost && !self.is_stale(slot) {
+                    self.lent |= 1 << slot;
+                } else {
+                    self.help_oneself(slot)?;
+                }
             }
         }
         self.shelf.race = None;
@@ -122,6 +124,9 @@ impl World {
                 self.feed(Input::Returned)
             }
             Step::Give(slot, how) => {
+                if self.lent & (1 << slot) != 0 {
+                    self.shelf.ages[slot as usize] = Age::Fresh;
+                }
                 self.lent &= !(1 << slot);
                 self.unvetted &= !(1 << slot);
                 self.feed(Input::GiveBack(slot, how))
@@ -163,10 +168,8 @@ impl World {
                 ended
             }
             Step::Age(slot) => {
-                // While there is no driver, what came home after it was lost must not pass for what was there before.
-                let middle = if self.core.driver { Age::Middle } else { Age::Old };
                 let age = &mut self.shelf.ages[slot as usize];
-                *age = if *age == Age::Fresh { middle } else { Age::Old };
+                *age = if *age == Age::Fresh { Age::Middle } else { Age::Old };
                 self.doubted |= u8::from(*age == Age::Old) << slot;
                 Ok(())
             }
@@ -187,12 +190,12 @@ impl World {
             Step::Close => self.feed(Input::Close),
             Step::DriverUp => self.feed(Input::DriverUp),
             Step::DriverLost => {
-                for slot in 0..2 {
-                    let idle = self.shelf.has(slot) || self.unvetted & (1 << slot) != 0;
-                    if idle && self.shelf.age(slot) == Age::Fresh {
-                        self.shelf.ages[slot as usize] = Age::Middle;
-                    }
-                    self.doubted |= u8::from(idle) << slot;
+                let is_begun = |slot: &u32| self.task_of(*slot).is_some_and(Task::is_opening);
+                let open = |slot: &u32| self.state_of(*slot).is_open() || is_begun(slot);
+                let doubted = self.slots().filter(open).fold(0, |mask, slot| mask | 1 << slot);
+                self.doubted |= doubted;
+                for task in &mut self.tasks {
+                    task.proves = task.stage == Stage::Owed;
                 }
                 self.feed(Input::DriverLost)
             }
@@ -202,8 +205,7 @@ impl World {
     /// A caller has taken a bit by itself. It compares what the slot says with what the pool says, and goes to the desk if
     /// need be.
     fn help_oneself(&mut self, slot: u32) -> Result<(), String> {
-        let outdated = self.core.is_outdated(slot, self.now());
-        if outdated || self.shelf.age(slot) == Age::Old {
+        if self.is_stale(slot) || self.core.is_suspect(slot) {
             self.unvetted |= 1 << slot;
             return Ok(());
         }
@@ -212,9 +214,14 @@ impl World {
         Ok(())
     }
 
+    fn is_stale(&self, slot: u32) -> bool {
+        self.core.is_outdated(slot, self.now()) || self.shelf.age(slot) == Age::Old
+    }
+
     fn remove_task(&mut self, index: usize, outcome: Outcome) -> Task {
         let task = self.tasks.remove(index);
-        if outcome == Outcome::Fit && task.stage != Stage::Abandoned {
+        let checked = task.job == Job::Check && task.proves && task.stage != Stage::Abandoned;
+        if checked && outcome == Outcome::Fit {
             self.doubted &= !(1 << task.slot.index());
         }
         task
@@ -270,9 +277,10 @@ impl World {
             Action::Start(slot, job) => {
                 rules::started(self, slot, job)?;
                 let stage = if job == Job::Create { Stage::Owed } else { Stage::Begun };
-                self.tasks.push(Task { slot, job, stage });
+                self.tasks.push(Task { slot, job, stage, proves: true });
                 if job == Job::Create {
                     self.doubted &= !(1 << slot.index());
+                    self.void &= !(1 << slot.index());
                 }
                 self.note_beginning(slot, job);
             }
@@ -280,7 +288,7 @@ impl World {
                 let task = self.tasks.iter_mut().find(|task| task.slot == slot);
                 let Some(task) = task else { return Err(format!("no task of {slot:?} asked")) };
                 task.stage = Stage::Begun;
-                self.void &= !(1 << slot.index());
+                self.doubted &= !(1 << slot.index());
                 self.note_beginning(slot, Job::Create);
                 rules::proceeded(self)?;
             }
@@ -291,10 +299,12 @@ impl World {
                 };
                 task.stage = Stage::Abandoned;
             }
-            Action::Retag(slot) if self.void & (1 << slot.index()) != 0 => {
-                return Err(format!("{slot:?} is pardoned"));
+            Action::Retag(slot) => {
+                let is_void = self.void & (1 << slot.index()) != 0;
+                if is_void && !self.core.is_outdated(slot.index(), self.now()) {
+                    return Err(format!("{slot:?} is pardoned"));
+                }
             }
-            Action::Retag(_) => {}
             Action::Closing => self.closings += 1,
             Action::Drained => self.draineds += 1,
         }

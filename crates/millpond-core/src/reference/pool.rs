@@ -34,6 +34,7 @@ pub(super) struct Slot {
     pub(super) retire_at: Option<Instant>,
     pub(super) began: Instant,
     pub(super) begun: bool,
+    pub(super) suspect: bool,
     pub(super) task: usize,
     pub(super) timeout: Alarm,
 }
@@ -78,7 +79,6 @@ pub(super) struct Pool {
     pub(super) driver: bool,
     pub(super) asleep: bool,
     pub(super) attended: bool,
-    pub(super) suspect_before: Option<Instant>,
     pub(super) failures: u32,
     pub(super) last_failure: Option<Instant>,
     pub(super) permanent: bool,
@@ -115,7 +115,6 @@ impl Pool {
             driver: false,
             asleep: false,
             attended: false,
-            suspect_before: None,
             failures: 0,
             last_failure: None,
             permanent: false,
@@ -206,12 +205,21 @@ impl Pool {
                         self.slots[index].timeout = timeout;
                     }
                 }
-                if let Some(before) = self.suspect_before.take() {
-                    self.check_where(|slot| slot.since <= before, false, now);
-                }
+                self.check_where(|slot| slot.suspect, false, now);
             }
             Told::DriverLost => {
-                (self.driver, self.suspect_before, self.tick) = (false, Some(now), None);
+                (self.driver, self.tick) = (false, None);
+                for index in self.indices() {
+                    let slot = &mut self.slots[index as usize];
+                    slot.suspect =
+                        !matches!(slot.place, Place::Vacant | Place::Closing | Place::Stuck);
+                    if slot.suspect {
+                        self.said.push(Said::Retag(index));
+                    }
+                }
+                for slot in self.recall_offers(now) {
+                    self.place(slot, now);
+                }
                 self.said.extend(self.line.iter().map(|caller| Said::Wake(*caller)));
             }
             Told::Returned | Told::Tick | Told::Pause | Told::Resume | Told::Close => {}

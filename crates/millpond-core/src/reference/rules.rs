@@ -84,7 +84,7 @@ impl Pool {
         for index in self.indices() {
             let callers = self.line.len() + self.unasked as usize;
             if self.at(index).place == Place::Idle && self.checks_counted_on() < callers {
-                self.start(index, Job::Check, now);
+                self.check(index, now);
             }
         }
         None
@@ -103,6 +103,8 @@ impl Pool {
     pub(super) fn place(&mut self, index: u32, now: Instant) {
         if self.is_unwanted(index, now) {
             self.start(index, Job::Close, now);
+        } else if self.at(index).suspect {
+            self.check(index, now);
         } else if self.mode == Mode::Open && !self.line.is_empty() {
             self.offer(index, now);
         } else {
@@ -133,6 +135,7 @@ impl Pool {
                 retire_at: now.checked_add(self.config.max_lifetime),
                 began: now,
                 begun: false,
+                suspect: false,
                 task: 0,
                 timeout: None,
             };
@@ -147,20 +150,29 @@ impl Pool {
 
     pub(super) fn give_back(&mut self, index: u32, how: GiveBack, now: Instant) {
         match how {
-            GiveBack::Unused if self.is_outdated(index, now) => self.start(index, Job::Close, now),
+            GiveBack::Unused | GiveBack::Reset if self.is_unwanted(index, now) => {
+                self.start(index, Job::Close, now);
+            }
+            GiveBack::Unused if self.at(index).suspect => self.check(index, now),
             GiveBack::Unused => {
-                let fit = !self.needs_check(index, now) && !self.is_over_size();
+                let fit = !self.needs_check(index, now);
                 if fit && self.mode == Mode::Open && !self.line.is_empty() {
                     self.offer(index, now);
                 } else {
                     self.slots[index as usize].place = Place::Idle;
                 }
             }
-            GiveBack::Reset if self.is_unwanted(index, now) => self.start(index, Job::Close, now),
             GiveBack::Reset => self.start(index, Job::Reset, now),
             GiveBack::Discard => self.start(index, Job::Close, now),
             GiveBack::Detached => self.slots[index as usize].place = Place::Vacant,
         }
+    }
+
+    fn check(&mut self, index: u32, now: Instant) {
+        if std::mem::replace(&mut self.slots[index as usize].suspect, false) {
+            self.said.push(Said::Retag(index));
+        }
+        self.start(index, Job::Check, now);
     }
 
     fn start(&mut self, index: u32, job: Job, now: Instant) {
@@ -199,7 +211,7 @@ impl Pool {
             }
             let epoch = self.epoch;
             let slot = &mut self.slots[index as usize];
-            (slot.began, slot.epoch, slot.begun) = (now, epoch, true);
+            (slot.began, slot.epoch, slot.begun, slot.suspect) = (now, epoch, true, false);
         }
         if self.at(index).place != Place::Stuck {
             self.said.push(Said::Proceed(task));
@@ -278,10 +290,24 @@ impl Pool {
     ) {
         for index in self.indices() {
             if self.at(index).place == Place::Idle && which(self.at(index)) {
-                self.start(index, Job::Check, now);
+                self.check(index, now);
                 self.slots[index as usize].place = Place::Checking { doubtful };
             }
         }
+    }
+
+    pub(super) fn recall_offers(&mut self, now: Instant) -> Vec<u32> {
+        let mut slots = Vec::new();
+        for caller in std::mem::take(&mut self.offered).into_iter().rev() {
+            let Standing::Offered(slot) = self.callers[caller].standing else { continue };
+            self.withdraw(caller, now);
+            if self.callers[caller].standing == Standing::Lapsed {
+                self.callers[caller].standing = Standing::Waiting;
+                self.line.push_front(caller);
+            }
+            slots.push(slot);
+        }
+        slots
     }
 
     pub(super) fn retire_all(&mut self, spread: Duration, now: Instant, chance: &Chance) {
@@ -292,13 +318,7 @@ impl Pool {
             }
         }
         if spread.is_zero() {
-            for caller in std::mem::take(&mut self.offered).into_iter().rev() {
-                let Standing::Offered(slot) = self.callers[caller].standing else { continue };
-                self.withdraw(caller, now);
-                if self.callers[caller].standing == Standing::Lapsed {
-                    self.callers[caller].standing = Standing::Waiting;
-                    self.line.push_front(caller);
-                }
+            for slot in self.recall_offers(now) {
                 self.start(slot, Job::Close, now);
             }
             return self.close_outdated(now);
@@ -355,9 +375,8 @@ impl Pool {
     }
 
     pub(super) fn needs_check(&self, index: u32, now: Instant) -> bool {
-        let since = self.at(index).since;
-        now.saturating_duration_since(since) >= self.config.check_after_idle
-            || self.suspect_before.is_some_and(|before| since <= before)
+        let slot = self.at(index);
+        slot.suspect || now.saturating_duration_since(slot.since) >= self.config.check_after_idle
     }
 
     pub(super) fn is_outdated(&self, index: u32, now: Instant) -> bool {
