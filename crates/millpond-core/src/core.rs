@@ -311,7 +311,7 @@ impl Core {
             }
         }
         for index in self.recall_offers(now) {
-            self.place(index, now, idle);
+            self.place(index, now, now, idle);
         }
         let waiting: Vec<_> = self.waiters.queue().collect();
         for id in waiting {

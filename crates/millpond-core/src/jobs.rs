@@ -22,7 +22,7 @@ impl Core {
                 self.start(index, Job::Close, now);
             }
             GiveBack::Unused => match (self.vet(index, now, idle), self.waiters.front()) {
-                (Vetted::Suspect, _) => self.check(index, false, now),
+                (Vetted::Suspect, _) => self.check(index, false, idle.since(index), now),
                 // What `settle` would come to, without the way through the bits.
                 (Vetted::Fit, Some(id)) if self.mode == Mode::Open => self.offer(id, index, now),
                 _ => {
@@ -77,7 +77,7 @@ impl Core {
                 self.backoff.succeed();
                 self.timers.clear(TimerKey::Backoff);
                 self.totals.created += 1;
-                self.place(index, now, idle);
+                self.place(index, now, now, idle);
                 self.schedule_sweep(index, now, now);
             }
             (State::Creating { .. }, Outcome::CreateFailed { transient }) => {
@@ -93,9 +93,15 @@ impl Core {
                 self.totals.create_failed += 1;
                 self.slots.enter(index, State::Vacant);
             }
-            (State::Checking { .. } | State::Resetting, Outcome::Fit) => {
-                self.place(index, now, idle)
+            (State::Checking { .. }, Outcome::Fit) => {
+                let slot = self.slots.get_mut(index);
+                slot.proved = Some(now);
+                let since = slot.since;
+                self.place(index, since, now, idle);
+                // The last look may have missed it.
+                self.schedule_sweep(index, since, now);
             }
+            (State::Resetting, Outcome::Fit) => self.place(index, now, now, idle),
             (State::Checking { .. }, Outcome::Unfit | Outcome::Gone) => {
                 self.leave(index, outcome, now);
                 self.check_failed(began, now, idle);
@@ -135,7 +141,7 @@ impl Core {
     /// many dead ones cost a caller no more than one.
     fn check_failed(&mut self, began: Instant, now: Instant, idle: &mut impl Idle) {
         self.totals.check_failed += 1;
-        self.check_idle(|_, since| since < began, true, now, idle);
+        self.check_idle(|slot, since| slot.unseen(since) < began, true, now, idle);
     }
 
     pub(crate) fn check_idle(
@@ -148,17 +154,20 @@ impl Core {
         let mut from = 0;
         while let Some(index) = idle.peek(from) {
             from = index + 1;
-            let in_doubt = doubt(self.slots.get(index), idle.since(index));
+            let since = idle.since(index);
+            let in_doubt = doubt(self.slots.get(index), since);
             // mutate: if in_doubt && { idle.claim(index); true } {
             if in_doubt && idle.claim(index) {
-                self.check(index, doubtful, now);
+                self.check(index, doubtful, since, now);
             }
         }
     }
 
-    /// Has a resource checked. `doubtful`: nobody should count on it.
-    pub(crate) fn check(&mut self, index: u32, doubtful: bool, now: Instant) {
-        if std::mem::take(&mut self.slots.get_mut(index).suspect) {
+    /// Has a resource checked that rests `since` then. `doubtful`: nobody should count on it.
+    pub(crate) fn check(&mut self, index: u32, doubtful: bool, since: Instant, now: Instant) {
+        let slot = self.slots.get_mut(index);
+        slot.since = since;
+        if std::mem::take(&mut slot.suspect) {
             self.act(Action::Retag(self.slots.id(index)));
         }
         self.slots.enter(index, State::Checking { doubtful });

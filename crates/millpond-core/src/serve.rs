@@ -136,7 +136,7 @@ impl Core {
                     // mutate-lines 2: Vetted::Fit | Vetted::Unchecked | Vetted::Suspect => {
                     Vetted::Fit => return Some(index),
                     Vetted::Unchecked | Vetted::Suspect => {
-                        self.check(index, false, now);
+                        self.check(index, false, idle.since(index), now);
                     }
                     Vetted::Outdated => self.start(index, Job::Close, now),
                 }
@@ -146,12 +146,13 @@ impl Core {
     }
 
     pub(crate) fn vet(&self, index: u32, now: Instant, idle: &impl Idle) -> Vetted {
-        let rested = now.saturating_duration_since(idle.since(index));
+        let slot = self.slots.get(index);
+        let unseen = now.saturating_duration_since(slot.unseen(idle.since(index)));
         if self.is_outdated(index, now) {
             Vetted::Outdated
-        } else if self.slots.get(index).suspect {
+        } else if slot.suspect {
             Vetted::Suspect
-        } else if rested >= self.config.check_after_idle {
+        } else if unseen >= self.config.check_after_idle {
             Vetted::Unchecked
         } else {
             Vetted::Fit
@@ -168,19 +169,20 @@ impl Core {
         self.is_closing() || self.is_over_size() || self.is_outdated(index, now)
     }
 
-    /// A resource that may be lent is in the core's hands: it goes to the first in the queue, or lies idle.
-    pub(crate) fn place(&mut self, index: u32, now: Instant, idle: &mut impl Idle) {
+    /// A resource that may be lent is in the core's hands: it goes to the first in the queue, or lies idle as it has `since`
+    /// then.
+    pub(crate) fn place(&mut self, index: u32, since: Instant, now: Instant, idle: &mut impl Idle) {
         if self.is_unwanted(index, now) {
             return self.start(index, Job::Close, now);
         }
         if self.slots.get(index).suspect {
-            return self.check(index, false, now);
+            return self.check(index, false, since, now);
         }
         match self.waiters.front() {
             Some(id) if self.mode == Mode::Open => self.offer(id, index, now),
             _ => {
                 self.slots.enter(index, State::Live);
-                idle.release(index, now);
+                idle.release(index, since);
             }
         }
     }

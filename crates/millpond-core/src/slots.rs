@@ -85,6 +85,17 @@ pub(crate) struct Slot {
     /// Whether it may have died with a driver. *Transitions:* set when one is lost, cleared when a creation or a check begins,
     /// whose outcome decides.
     pub(crate) suspect: bool,
+    /// When it last passed a check.
+    pub(crate) proved: Option<Instant>,
+    /// While it is being checked: since when it has rested. A check is no use.
+    pub(crate) since: Instant,
+}
+
+impl Slot {
+    /// Since when a resource that has rested since `since` can have broken without anybody's knowing.
+    pub(crate) fn unseen(&self, since: Instant) -> Instant {
+        self.proved.map_or(since, |proved| proved.max(since))
+    }
 }
 
 /// All places.
@@ -119,6 +130,8 @@ impl Slots {
                     began: now,
                     begun: false,
                     suspect: false,
+                    proved: None,
+                    since: now,
                 });
                 index
             }
@@ -126,7 +139,7 @@ impl Slots {
         self.enter(index, State::Creating { unasked });
         let slot = &mut self.slots[index as usize];
         (slot.epoch, slot.retire_at, slot.began) = (epoch, retire_at, now);
-        (slot.begun, slot.suspect) = (false, false);
+        (slot.begun, slot.suspect, slot.proved) = (false, false, None);
         self.id(index)
     }
 

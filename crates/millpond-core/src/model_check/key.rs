@@ -54,7 +54,7 @@ impl World {
 
     fn push_slot(&self, slot: u32, key: &mut Packer) {
         if !self.slots().contains(&slot) {
-            return key.push(0, 15);
+            return key.push(0, 16);
         }
         let state = self.state_of(slot);
         let code = match state {
@@ -80,6 +80,7 @@ impl World {
         key.flag(unvetted);
         let age = if self.shelf.has(slot) || unvetted { self.shelf.age(slot) } else { Age::Fresh };
         key.push(age as u32, 2);
+        key.flag(age != Age::Fresh && self.core.slots.get(slot).proved.is_some());
         let alive = !matches!(state, State::Vacant | State::Closing | State::Stuck);
         key.flag(self.doubted & (1 << slot) != 0 && alive);
         key.flag(self.core.is_suspect(slot) && alive);

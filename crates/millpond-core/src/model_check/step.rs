@@ -190,7 +190,9 @@ impl World {
 
     fn pool_steps(&self, scope: &Scope, into: &mut Vec<Step>) {
         for slot in self.slots() {
-            if scope.has(Also::Checks) && self.shelf.has(slot) && self.shelf.age(slot) != Age::Old {
+            let seen =
+                self.shelf.age(slot) != Age::Old || self.core.slots.get(slot).proved.is_some();
+            if scope.has(Also::Checks) && self.shelf.has(slot) && seen {
                 into.push(Step::Age(slot));
             }
             if scope.has(Also::Lifetimes) && self.state_of(slot).is_open() && !self.is_too_old(slot)

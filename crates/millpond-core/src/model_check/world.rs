@@ -168,8 +168,14 @@ impl World {
                 ended
             }
             Step::Age(slot) => {
+                let proved = self.core.slots.get_mut(slot).proved.take().is_some();
                 let age = &mut self.shelf.ages[slot as usize];
-                *age = if *age == Age::Fresh { Age::Middle } else { Age::Old };
+                *age = match *age {
+                    Age::Fresh => Age::Middle,
+                    // What it proved is forgotten first.
+                    Age::Middle if proved => Age::Middle,
+                    Age::Middle | Age::Old => Age::Old,
+                };
                 self.doubted |= u8::from(*age == Age::Old) << slot;
                 Ok(())
             }

@@ -71,7 +71,7 @@ impl Pool {
         let Standing::Offered(slot) = self.callers[caller].standing else { return };
         self.totals.revoked += 1;
         self.withdraw(caller, now);
-        self.place(slot, now);
+        self.place(slot, now, now);
     }
 
     pub(super) fn withdraw(&mut self, caller: usize, now: Instant) {

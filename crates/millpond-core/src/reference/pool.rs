@@ -35,6 +35,7 @@ pub(super) struct Slot {
     pub(super) began: Instant,
     pub(super) begun: bool,
     pub(super) suspect: bool,
+    pub(super) proved: Option<Instant>,
     pub(super) task: usize,
     pub(super) timeout: Alarm,
 }
@@ -94,6 +95,13 @@ pub(super) struct Pool {
     pub(super) history: Vec<(Instant, Option<Phase>)>,
     pub(super) orders: u64,
     pub(super) said: Vec<Said>,
+}
+
+impl Slot {
+    /// Since when nobody has seen it work.
+    pub(super) fn unseen(&self) -> Instant {
+        self.proved.map_or(self.since, |proved| self.since.max(proved))
+    }
 }
 
 impl Caller {
@@ -176,7 +184,7 @@ impl Pool {
                 self.offered.retain(|other| *other != caller);
                 self.totals.cancelled += u64::from(!matches!(was, Standing::Refused(_)));
                 if let Standing::Offered(slot) = was {
-                    self.place(slot, now);
+                    self.place(slot, now, now);
                 }
             }
             Told::GiveBack(slot, how) => self.give_back(slot, how, now),
@@ -218,7 +226,7 @@ impl Pool {
                     }
                 }
                 for slot in self.recall_offers(now) {
-                    self.place(slot, now);
+                    self.place(slot, now, now);
                 }
                 self.said.extend(self.line.iter().map(|caller| Said::Wake(*caller)));
             }

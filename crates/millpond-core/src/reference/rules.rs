@@ -100,7 +100,8 @@ impl Pool {
     }
 
     /// A resource that may be lent has come home.
-    pub(super) fn place(&mut self, index: u32, now: Instant) {
+    pub(super) fn place(&mut self, index: u32, since: Instant, now: Instant) {
+        self.slots[index as usize].since = since;
         if self.is_unwanted(index, now) {
             self.start(index, Job::Close, now);
         } else if self.at(index).suspect {
@@ -108,8 +109,7 @@ impl Pool {
         } else if self.mode == Mode::Open && !self.line.is_empty() {
             self.offer(index, now);
         } else {
-            let slot = &mut self.slots[index as usize];
-            (slot.place, slot.since) = (Place::Idle, now);
+            self.slots[index as usize].place = Place::Idle;
         }
     }
 
@@ -136,6 +136,7 @@ impl Pool {
                 began: now,
                 begun: false,
                 suspect: false,
+                proved: None,
                 task: 0,
                 timeout: None,
             };
@@ -232,7 +233,7 @@ impl Pool {
                 (self.failures, self.last_failure, self.permanent) = (0, None, false);
                 self.pause = None;
                 self.totals.created += 1;
-                self.place(index, now);
+                self.place(index, now, now);
             }
             (Place::Creating { .. }, Outcome::CreateFailed { transient }) => {
                 slot.place = Place::Vacant;
@@ -247,7 +248,12 @@ impl Pool {
                 self.totals.create_failed += 1;
             }
             (Place::Creating { .. }, _) | (Place::Stuck, _) => slot.place = Place::Vacant,
-            (Place::Checking { .. } | Place::Resetting, Outcome::Fit) => self.place(index, now),
+            (Place::Checking { .. }, Outcome::Fit) => {
+                slot.proved = Some(now);
+                let since = slot.since;
+                self.place(index, since, now);
+            }
+            (Place::Resetting, Outcome::Fit) => self.place(index, now, now),
             (Place::Closing, _) => {
                 slot.place = Place::Vacant;
                 self.totals.closed += 1;
@@ -279,7 +285,7 @@ impl Pool {
 
     pub(super) fn check_failed(&mut self, began: Instant, now: Instant) {
         self.totals.check_failed += 1;
-        self.check_where(|slot| slot.since < began, true, now);
+        self.check_where(|slot| slot.unseen() < began, true, now);
     }
 
     pub(super) fn check_where(
@@ -376,7 +382,7 @@ impl Pool {
 
     pub(super) fn needs_check(&self, index: u32, now: Instant) -> bool {
         let slot = self.at(index);
-        slot.suspect || now.saturating_duration_since(slot.since) >= self.config.check_after_idle
+        slot.suspect || now.saturating_duration_since(slot.unseen()) >= self.config.check_after_idle
     }
 
     pub(super) fn is_outdated(&self, index: u32, now: Instant) -> bool {
