@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::backoff::Backoff;
 use crate::config::Config;
 use crate::io::{Action, Idle, Input, Job, Why};
+use crate::pace::Pace;
 use crate::phases::PhaseClock;
 use crate::report::Totals;
 use crate::slots::{SlotId, Slots, State};
@@ -22,6 +23,7 @@ pub struct Core {
     pub(crate) waiters: Waiters,
     pub(crate) timers: Timers,
     pub(crate) backoff: Backoff,
+    pub(crate) pace: Pace,
     pub(crate) phases: PhaseClock,
     pub(crate) mode: Mode,
     /// Stamped on creations when they begin; a resource of an earlier epoch is never lent.
@@ -66,6 +68,7 @@ impl Core {
             slots: Slots::default(),
             waiters: Waiters::default(),
             timers: Timers::default(),
+            pace: Pace::default(),
             phases: PhaseClock::default(),
             mode: Mode::Open,
             epoch: 0,
@@ -333,6 +336,7 @@ impl Core {
             TimerKey::Offer(index) => self.revoke(index, now, idle),
             TimerKey::Job(index) => self.abandon(index, now, idle),
             TimerKey::Backoff => self.backoff.end_pause(),
+            TimerKey::Growth => self.pace.complete(now),
             TimerKey::Tick => self.tick(now, idle),
             TimerKey::Sweep => self.sweep(now, idle),
         }

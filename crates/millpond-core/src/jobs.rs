@@ -17,6 +17,9 @@ impl Core {
         idle: &mut impl Idle,
     ) {
         debug_assert!(self.slots.get(index).state == State::Live, "slot {index} is not lent");
+        if matches!(how, GiveBack::Unused | GiveBack::Reset) {
+            self.pace.returned();
+        }
         match how {
             GiveBack::Unused | GiveBack::Reset if self.is_unwanted(index, now) => {
                 self.start(index, Job::Close, now);
@@ -75,6 +78,7 @@ impl Core {
         match (slot.state, outcome) {
             (State::Creating { .. }, Outcome::Created) => {
                 self.backoff.succeed();
+                self.pace.created(now.saturating_duration_since(began));
                 self.timers.clear(TimerKey::Backoff);
                 self.totals.created += 1;
                 self.place(index, now, now, idle);

@@ -6,6 +6,7 @@
 
 mod alarms;
 mod chance;
+mod growth;
 mod pool;
 mod rules;
 mod script;

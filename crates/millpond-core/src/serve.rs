@@ -47,7 +47,7 @@ impl Core {
             }
             // A bit that came home before the flag was up told nobody: look again.
         }
-        self.grow(now);
+        self.grow(now, idle);
         self.phases.enter(self.phase(), now);
         if self.mode == Mode::Closing && self.slots.counts().charged() == 0 {
             self.mode = Mode::Drained;
@@ -209,28 +209,6 @@ impl Core {
         {
             self.refuse_all(Why::CreateFailed, now);
             self.unasked = 1;
-        }
-    }
-
-    /// Starts creations as far as demand, capacity, the limit and the back-off allow.
-    fn grow(&mut self, now: Instant) {
-        if self.mode != Mode::Open || self.backoff.is_running() {
-            return;
-        }
-        let limit = if self.backoff.is_failing() { 1 } else { self.config.max_creating };
-        loop {
-            let counts = self.slots.counts();
-            let full = counts.charged() >= self.config.max_size;
-            let coming = self.slots.coming();
-            let wanted = coming < self.waiters.waiting() + self.unasked;
-            if !wanted || full || self.slots.opening() >= limit {
-                return;
-            }
-            let unasked = coming >= self.waiters.waiting();
-            let lifetime =
-                self.backoff.shortened(self.config.max_lifetime, self.config.lifetime_jitter);
-            let id = self.slots.occupy(unasked, self.epoch, now.checked_add(lifetime), now);
-            self.start(id.index(), Job::Create, now);
         }
     }
 

@@ -18,6 +18,7 @@ mod jobs;
 mod lending;
 mod offers;
 mod reporting;
+mod spikes;
 mod resizing;
 mod retiring;
 mod sweeping;

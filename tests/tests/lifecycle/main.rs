@@ -3,6 +3,7 @@
 mod aging;
 mod closing;
 mod deadlines;
+mod growing;
 mod guards;
 mod offers;
 mod queue;

@@ -45,7 +45,12 @@ impl World {
         key.flag(self.nudged);
         key.flag(core.timers.get(TimerKey::Tick).is_some());
         key.flag(core.timers.get(TimerKey::Sweep).is_some());
-        for slot in 0..2 {
+        key.flag(core.timers.get(TimerKey::Growth).is_some());
+        let (returned, expected) = core.pace.canonical();
+        let counting = self.paced && core.pace.count_ends().is_some();
+        key.flag(counting && returned);
+        key.push(expected.map_or(0, |expected| 1 + u32::from(expected)), 2);
+        for slot in 0..3 {
             self.push_slot(slot, &mut key);
         }
         self.push_callers(&mut key);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::scope::{Also, Scope};
 use super::world::World;
 use crate::core::Mode;
-use crate::io::{Action, Input, Outcome, Refusal, Why};
+use crate::io::{Action, Input, Job, Outcome, Refusal, Why};
 use crate::phases::Phases;
 use crate::slots::State;
 use crate::timers::TimerKey;
@@ -57,10 +57,14 @@ pub(super) enum Defect {
     WindowLeftOpen,
     /// It counts an abandoned job as still running.
     AbandonedCharged,
+    /// It trusts that returns will do even when nothing is on its way.
+    ReturnsTrusted,
+    /// It does not look again whether returns will do.
+    ReturnsNotCounted,
 }
 
 impl Defect {
-    pub(super) const ALL: [Self; 21] = [
+    pub(super) const ALL: [Self; 23] = [
         Self::NoSecondLook,
         Self::FlagLowered,
         Self::CancelLosesOffer,
@@ -82,6 +86,8 @@ impl Defect {
         Self::LastComeFirst,
         Self::WindowLeftOpen,
         Self::AbandonedCharged,
+        Self::ReturnsTrusted,
+        Self::ReturnsNotCounted,
     ];
 
     /// A small search in which it shows.
@@ -106,6 +112,10 @@ impl Defect {
             Self::BackoffForEver => &[Also::Failures],
             Self::SuspectsTrusted | Self::BorrowedTrusted => &[Also::Drivers, Also::Takes],
             Self::AbandonedCharged => &[Also::Hangs],
+            Self::ReturnsTrusted | Self::ReturnsNotCounted => {
+                let scope = Scope::new("planted", 3, 3, &[Also::Paced]);
+                return Scope { max_creating: 3, ..scope };
+            }
         };
         Scope::new("planted", 2, 2, also)
     }
@@ -147,7 +157,7 @@ impl Defect {
                 let counts = core.slots.counts();
                 let max = if let Input::Resize(max) = input { max } else { core.config.max_size };
                 if core.mode == Mode::Open && counts.charged() - counts.closing > max {
-                    world.shelf.hidden = 3;
+                    world.shelf.hidden = !0;
                 }
                 input
             }
@@ -232,6 +242,14 @@ impl Defect {
             (Self::PlaceIgnoresPause, _) if std::mem::take(&mut world.meddled) => {
                 core.mode = Mode::Paused;
             }
+            (Self::ReturnsTrusted, _) if world.lent != 0 => {
+                if let [.., Action::Start(slot, Job::Create)] = actions[..] {
+                    core.timers.clear(TimerKey::Job(slot.index()));
+                    core.slots.enter(slot.index(), State::Vacant);
+                    actions.pop();
+                }
+            }
+            (Self::ReturnsNotCounted, _) => core.timers.clear(TimerKey::Growth),
             (Self::AbandonedCharged, _) => {
                 let abandons =
                     actions.iter().filter(|action| matches!(action, Action::Abandon(..)));

@@ -336,5 +336,12 @@ fn at_rest(world: &World) -> Verdict {
     if counts.charged() < core.config.max_size && coming == 0 && !core.backoff.is_running() {
         return Err("I3: somebody waits while there is room and nothing is coming".into());
     }
+    let limit = if core.backoff.is_failing() { 1 } else { core.config.max_creating };
+    let may_open = counts.charged() < core.config.max_size
+        && counts.creating - void < limit
+        && !core.backoff.is_running();
+    if may_open && coming < waiting && core.timers.get(TimerKey::Growth).is_none() {
+        return Err("somebody waits for returns, and nobody will look whether they come".into());
+    }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::cast::{Caller, Stage, Task};
 use super::planted::Defect;
 use super::rules::{self, Before};
-use super::scope::Scope;
+use super::scope::{Also, Scope};
 use super::shelf::{Age, Race, Shelf};
 use super::step::Step;
 use crate::core::Mode;
@@ -37,6 +37,8 @@ pub(super) struct World {
     pub(super) doubted: u8,
     pub(super) closings: u8,
     pub(super) draineds: u8,
+    /// Whether creations take long.
+    pub(super) paced: bool,
     pub(super) planted: Option<Defect>,
     /// For a defect that has to undo something after the step.
     pub(super) meddled: bool,
@@ -58,6 +60,7 @@ impl World {
             doubted: 0,
             closings: 0,
             draineds: 0,
+            paced: scope.has(Also::Paced),
             planted,
             meddled: false,
         };
@@ -256,6 +259,9 @@ impl World {
             Some(defect) => defect.before(self, input),
             None => input,
         };
+        if self.paced {
+            self.core.pace.assume(Duration::from_secs(1));
+        }
         let now = self.now();
         let mut actions: Vec<_> = self.core.handle(input, now, &mut self.shelf).collect();
         self.lent &= !std::mem::take(&mut self.shelf.came_home);

@@ -15,6 +15,7 @@ enum Due {
     Timeout(u32),
     Pause,
     Tick,
+    Look,
     Sweep,
 }
 
@@ -26,6 +27,7 @@ impl Pool {
             let mut due = vec![
                 (self.pause.flatten(), Due::Pause),
                 (self.tick, Due::Tick),
+                (self.look, Due::Look),
                 (sweep, Due::Sweep),
             ];
             for (index, caller) in self.callers.iter().enumerate() {
@@ -46,6 +48,10 @@ impl Pool {
                 Due::Timeout(slot) => self.timed_out(slot, now),
                 Due::Pause => self.pause = None,
                 Due::Tick => self.fall_asleep_or_go_on(now),
+                Due::Look => {
+                    self.look = None;
+                    self.pace.complete(now);
+                }
                 Due::Sweep => {
                     sweep = None;
                     self.close_old(now);

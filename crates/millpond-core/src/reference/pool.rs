@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::chance::Chance;
+use super::growth::Pace;
 use super::words::{Reason, Said, Told};
 use crate::io::Why;
 use crate::{Config, Counts, Phase, Totals};
@@ -87,6 +88,9 @@ pub(super) struct Pool {
     pub(super) pause: Option<Alarm>,
     pub(super) pause_order: u64,
     pub(super) tick: Alarm,
+    pub(super) pace: Pace,
+    /// When to see whether more creations are needed.
+    pub(super) look: Alarm,
     pub(super) unasked: u32,
     pub(super) abandoned: Vec<usize>,
     pub(super) tasks: usize,
@@ -129,6 +133,8 @@ impl Pool {
             pause: None,
             pause_order: 0,
             tick: None,
+            pace: Pace::default(),
+            look: None,
             unasked: 0,
             abandoned: Vec::new(),
             tasks: 0,

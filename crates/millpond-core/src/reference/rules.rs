@@ -113,43 +113,10 @@ impl Pool {
         }
     }
 
-    fn grow(&mut self, now: Instant) {
-        if self.mode != Mode::Open || self.pause.is_some() {
-            return;
-        }
-        let limit = if self.failures > 0 { 1 } else { self.config.max_creating };
-        loop {
-            let counts = self.counts();
-            let waiting = self.line.len();
-            let wanted = self.coming() < waiting + self.unasked as usize;
-            if !wanted || self.opening() >= limit || counts.charged() >= self.config.max_size {
-                return;
-            }
-            let unasked = self.coming() >= waiting;
-            let vacant = self.slots.iter().position(|slot| slot.place == Place::Vacant);
-            let index = vacant.unwrap_or(self.slots.len());
-            let slot = Slot {
-                place: Place::Creating { unasked },
-                since: now,
-                epoch: self.epoch,
-                retire_at: now.checked_add(self.config.max_lifetime),
-                began: now,
-                begun: false,
-                suspect: false,
-                proved: None,
-                task: 0,
-                timeout: None,
-            };
-            if vacant.is_some() {
-                self.slots[index] = slot;
-            } else {
-                self.slots.push(slot);
-            }
-            self.start(u32::try_from(index).expect("a few"), Job::Create, now);
-        }
-    }
-
     pub(super) fn give_back(&mut self, index: u32, how: GiveBack, now: Instant) {
+        if matches!(how, GiveBack::Unused | GiveBack::Reset) {
+            self.pace.returns.push(now);
+        }
         match how {
             GiveBack::Unused | GiveBack::Reset if self.is_unwanted(index, now) => {
                 self.start(index, Job::Close, now);
@@ -176,7 +143,7 @@ impl Pool {
         self.start(index, Job::Check, now);
     }
 
-    fn start(&mut self, index: u32, job: Job, now: Instant) {
+    pub(super) fn start(&mut self, index: u32, job: Job, now: Instant) {
         let place = match job {
             Job::Create => self.at(index).place,
             Job::Check => Place::Checking { doubtful: false },
@@ -232,6 +199,7 @@ impl Pool {
             (Place::Creating { .. }, Outcome::Created) => {
                 (self.failures, self.last_failure, self.permanent) = (0, None, false);
                 self.pause = None;
+                self.pace.created.push(now - began);
                 self.totals.created += 1;
                 self.place(index, now, now);
             }
@@ -405,13 +373,13 @@ impl Pool {
         self.slots.iter().filter(counted).count()
     }
 
-    fn coming(&self) -> usize {
+    pub(super) fn coming(&self) -> usize {
         let counts = self.counts();
         (self.opening() + counts.resetting) as usize + self.checks_counted_on()
     }
 
     /// Creations of the present epoch.
-    fn opening(&self) -> u32 {
+    pub(super) fn opening(&self) -> u32 {
         let opening = |slot: &&Slot| matches!(slot.place, Place::Creating { .. });
         u32::try_from(self.slots.iter().filter(opening).count()).expect("a few")
     }
