@@ -125,7 +125,7 @@ impl Core {
         self.forget(id);
         self.totals.cancelled += u64::from(!matches!(standing, Standing::Refused(_)));
         if let Standing::Offered(index) = standing {
-            self.place(index, now, idle);
+            self.place(index, now, now, idle);
         }
     }
 
@@ -155,7 +155,7 @@ impl Core {
         self.totals.revoked += 1;
         self.note(Note::Revoked { waiter: id, slot: self.slots.id(slot) });
         self.withdraw(id, now);
-        self.place(slot, now, idle);
+        self.place(slot, now, now, idle);
     }
 
     /// Refuses a waiter with so many before it; its next poll tells it.

@@ -69,6 +69,12 @@ const FAILING: Scope = Scope {
     ..Scope::new("failing", 2, 3, &[Tries, Takes, Failures, Permanent, Hangs, Losses, Discards])
 };
 
+/// Creations take long, and returns are counted before further ones begin.
+const PACED: Scope = Scope {
+    max_creating: 3,
+    ..Scope::new("paced", 3, 3, &[Paced, Tries, Takes, Failures, Resets, Discards])
+};
+
 /// Only one caller may queue.
 const CROWD: Scope = Scope {
     max_waiters: 1,
@@ -135,6 +141,11 @@ fn model_check_sleep() {
 #[test]
 fn model_check_failing() {
     to_the_end(&FAILING);
+}
+
+#[test]
+fn model_check_paced() {
+    to_the_end(&PACED);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod alarms;
 mod chance;
+mod growth;
 mod pool;
 mod rules;
 mod script;
@@ -304,15 +305,21 @@ impl Both {
 
     fn go_home(&mut self, nth: usize) {
         let Some(slot) = self.let_go(nth) else { return };
-        self.bits.give_back(slot, self.now);
-        self.pool.slots[slot as usize].since = self.now;
-        if self.bits.attended {
-            self.bits.claim(slot);
-            let unused = GiveBack::Unused;
-            self.feed(Input::GiveBack(slot, unused), Told::GiveBack(slot, unused));
-        } else {
-            self.pool.slots[slot as usize].place = Place::Idle;
+        if self.bits.attended || self.pool.slots[slot as usize].suspect {
+            self.rests(slot);
+            let how = GiveBack::Unused;
+            return self.feed(Input::GiveBack(slot, how), Told::GiveBack(slot, how));
         }
+        self.bits.give_back(slot, self.now);
+        let home = &mut self.pool.slots[slot as usize];
+        (home.place, home.since) = (Place::Idle, self.now);
+    }
+
+    /// A borrower notes since when the resource rests, and goes to the desk with it.
+    fn rests(&mut self, slot: u32) {
+        self.bits.give_back(slot, self.now);
+        self.bits.claim(slot);
+        self.pool.slots[slot as usize].since = self.now;
     }
 
     fn task(&self, nth: usize, asked: bool) -> Option<(usize, Task)> {

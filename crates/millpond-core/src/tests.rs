@@ -19,6 +19,7 @@ mod lending;
 mod notes;
 mod offers;
 mod reporting;
+mod spikes;
 mod resizing;
 mod retiring;
 mod sweeping;

@@ -26,6 +26,8 @@ pub(crate) enum TimerKey {
     Tick,
     /// The next look for resources that are too old.
     Sweep,
+    /// The moment to see whether returns will do, or more creations are needed.
+    Growth,
 }
 
 /// The timer table.
@@ -196,7 +198,7 @@ impl TimerKey {
         match self {
             Self::Deadline(index) => Some((0, index)),
             Self::Offer(index) => Some((1, index)),
-            Self::Job(_) | Self::Backoff | Self::Tick | Self::Sweep => None,
+            Self::Job(_) | Self::Backoff | Self::Tick | Self::Sweep | Self::Growth => None,
         }
     }
 
@@ -209,6 +211,7 @@ impl TimerKey {
             Self::Backoff => (3, 0),
             Self::Tick => (3, 1),
             Self::Sweep => (3, 2),
+            Self::Growth => (3, 3),
         }
     }
 }

@@ -221,12 +221,12 @@ fn give_back<M: Manager>(mut claim: PoolClaim<M>, returned: Returned) {
     let disposition = contained(|| common.manager.on_return(resource, returned, &metrics));
     match disposition {
         Ok(Disposition::Reuse) if returned == Returned::Finished => {
+            // mutate:
+            facts.rests(common.tick());
             // mutate: if false {
             if !common.is_current(facts) {
                 return give_back_by_desk(claim, GiveBack::Unused);
             }
-            // mutate:
-            facts.rests(common.tick());
             if let Err(claim) = claim.put() {
                 give_back_by_desk(claim, GiveBack::Unused);
             }

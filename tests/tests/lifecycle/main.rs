@@ -4,6 +4,7 @@ mod adding;
 mod aging;
 mod closing;
 mod deadlines;
+mod growing;
 mod guards;
 mod looking;
 mod offers;

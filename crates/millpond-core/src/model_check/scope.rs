@@ -53,6 +53,8 @@ pub(super) enum Also {
     Sweeps,
     /// Timers that are noticed late, by a poll, a cancel or the end of a job.
     Late,
+    /// Creations take long, so that returns may serve those who wait before.
+    Paced,
 }
 
 /// One search.

@@ -111,7 +111,8 @@ impl World {
 
     fn borrower_steps(&self, scope: &Scope, into: &mut Vec<Step>) {
         for slot in self.slots() {
-            if self.unvetted & (1 << slot) != 0 {
+            let is_lent = self.lent & (1 << slot) != 0;
+            if self.unvetted & (1 << slot) != 0 || (is_lent && self.core.is_suspect(slot)) {
                 into.push(Step::Give(slot, GiveBack::Unused));
                 if scope.has(Also::Looks) {
                     into.push(Step::Give(slot, GiveBack::Discard));
@@ -120,7 +121,7 @@ impl World {
             if scope.has(Also::Looks) && self.shelf.has(slot) {
                 into.push(Step::Look(slot));
             }
-            if self.lent & (1 << slot) == 0 {
+            if !is_lent {
                 continue;
             }
             into.push(Step::GoHome(slot));
@@ -203,7 +204,9 @@ impl World {
 
     fn pool_steps(&self, scope: &Scope, into: &mut Vec<Step>) {
         for slot in self.slots() {
-            if scope.has(Also::Checks) && self.shelf.has(slot) && self.shelf.age(slot) != Age::Old {
+            let seen =
+                self.shelf.age(slot) != Age::Old || self.core.slots.get(slot).proved.is_some();
+            if scope.has(Also::Checks) && self.shelf.has(slot) && seen {
                 into.push(Step::Age(slot));
             }
             if scope.has(Also::Lifetimes) && self.state_of(slot).is_open() && !self.is_too_old(slot)

@@ -20,6 +20,7 @@ use crate::driver::Order;
 use crate::error::{CreateFailure, CreateFault, Snapshot};
 use crate::holders::Holder;
 use crate::manager::Manager;
+use crate::shelf::Facts;
 use crate::sync::{Arc, MutexGuard};
 
 /// A stay at the desk.
@@ -174,8 +175,10 @@ impl<'a, M: Manager> Visit<'a, M> {
         self.hub.common.publish_epoch(core.epoch());
         for id in retagged {
             let (epoch, retire_at) = core.tag(id.index());
-            // mutate: let _ = (epoch, retire_at);
-            self.hub.shelves.facts(id.index()).retag(epoch, self.hub.common.retires(retire_at));
+            // mutate: let stamp = epoch;
+            let stamp = if core.is_suspect(id.index()) { Facts::suspect(epoch) } else { epoch };
+            // mutate: let _ = (stamp, retire_at);
+            self.hub.shelves.facts(id.index()).retag(stamp, self.hub.common.retires(retire_at));
         }
         for id in to_open {
             self.open_shelf(id);
