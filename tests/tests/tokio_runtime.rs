@@ -366,3 +366,22 @@ fn a_deadline_is_kept_by_real_timers() {
         assert!(matches!(error, GetError::Timeout(_)), "{error}");
     }
 }
+
+#[test]
+fn a_deadline_is_kept_in_one_runtime_while_the_pool_is_driven_in_another_that_stands_still() {
+    let (pool, _manager) = pool(|builder| builder.max_size(1));
+    let (stands, runs) = (current_thread(), multi_thread());
+    let held = stands.block_on(pool.get()).expect("there is room");
+    for pool in [pool.clone(), pool.clone()] {
+        let get = async move { pool.get().timeout(Duration::from_millis(20)).await };
+        let guarded = runs.block_on(async { tokio::time::timeout(MINUTE, get).await });
+        assert!(matches!(guarded, Ok(Err(GetError::Timeout(_)))), "{guarded:?}");
+    }
+    // The same where there is no runtime at all.
+    let refused = block_on(pool.get().timeout(Duration::from_millis(20)));
+    assert!(matches!(refused, Err(GetError::Timeout(_))), "{refused:?}");
+    drop(held);
+}
+
+/// A test that waits so long hangs.
+const MINUTE: Duration = Duration::from_secs(60);

@@ -53,6 +53,13 @@ impl Core {
         }
     }
 
+    /// Lends what lies idle in a place, to one who does not ask whether it is fit.
+    pub(crate) fn take(&mut self, index: u32, idle: &mut impl Idle) {
+        if self.is_open(index) && idle.claim(index) {
+            self.act(Action::Lend(self.slots.id(index)));
+        }
+    }
+
     /// Answers a `Try` that was not served, by what the rest of the input's handling left.
     pub(crate) fn settle_try(&mut self, now: Instant) {
         if self.actions.iter().any(|action| matches!(action, Action::Lend(_))) {
@@ -196,7 +203,7 @@ impl Core {
             Why::TooManyWaiters => self.totals.too_many_waiters += 1,
             Why::CreateFailed => self.totals.create_refused += 1,
             Why::Closed => self.totals.closed_refused += 1,
-            Why::Exhausted | Why::Creating | Why::Checking | Why::Paused => {}
+            Why::Exhausted | Why::Full | Why::Creating | Why::Checking | Why::Paused => {}
         }
         let phases = start.map_or_else(Phases::default, |start| self.phases.since(&start, now));
         Refusal { why, ahead, waited: now.saturating_duration_since(since), phases }

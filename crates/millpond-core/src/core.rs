@@ -12,7 +12,7 @@ use crate::phases::PhaseClock;
 use crate::report::Totals;
 use crate::slots::{SlotId, Slots, State};
 use crate::timers::{TimerKey, Timers};
-use crate::waiters::{Standing, Waiters};
+use crate::waiters::{Standing, WaiterId, Waiters};
 
 /// The decisions of one pool.
 #[derive(Clone, Debug)]
@@ -104,6 +104,8 @@ impl Core {
             Input::Claim(id) => self.claim(id, now, idle),
             Input::Cancel(id) => self.cancel(id, now, idle),
             Input::GiveBack(index, how) => self.give_back(index, how, now, idle),
+            Input::Take(index) => self.take(index, idle),
+            Input::Add => self.add(now),
             Input::Begin(id) => self.begin(id, now),
             Input::Ended(id, outcome) => self.ended(id, outcome, now, idle),
             Input::RetireAll { spread } => self.retire_all(spread, now, idle),
@@ -113,7 +115,7 @@ impl Core {
             Input::Resize(max) => self.config.max_size = max,
             Input::Pause if self.mode == Mode::Open => self.mode = Mode::Paused,
             Input::Resume if self.mode == Mode::Paused => self.mode = Mode::Open,
-            Input::Returned | Input::Tick | Input::Pause | Input::Resume => {}
+            Input::Tick | Input::Pause | Input::Resume => {}
         }
         self.settle(now, idle);
         match input {
@@ -189,6 +191,12 @@ impl Core {
     #[must_use]
     pub fn max_waiters(&self) -> u32 {
         self.config.max_waiters
+    }
+
+    /// When a queued caller gives up.
+    #[must_use]
+    pub fn deadline(&self, id: WaiterId) -> Option<Instant> {
+        self.timers.get(TimerKey::Deadline(id.index()))
     }
 
     /// When creations may start again, while a back-off is running.

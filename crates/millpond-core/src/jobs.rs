@@ -1,9 +1,10 @@
 //! What is done to resources: how one comes back, how a job begins, ends, or is given up.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::core::{Core, Mode};
-use crate::io::{Action, GiveBack, Idle, Job, Outcome};
+use crate::io::{Action, GiveBack, Idle, Job, Outcome, Refusal, Why};
+use crate::phases::Phases;
 use crate::serve::Vetted;
 use crate::slots::{SlotId, State};
 use crate::timers::TimerKey;
@@ -38,6 +39,20 @@ impl Core {
             GiveBack::Discard => self.start(index, Job::Close, now),
             GiveBack::Detached => self.slots.enter(index, State::Vacant),
         }
+    }
+
+    /// Charges a place for a resource that somebody else has opened.
+    pub(crate) fn add(&mut self, now: Instant) {
+        let why = if self.is_closing() {
+            Why::Closed
+        } else if self.slots.counts().charged() >= self.config.max_size {
+            Why::Full
+        } else {
+            let id = self.occupy(true, now);
+            return self.act(Action::Adopt(id));
+        };
+        let (waited, phases) = (Duration::ZERO, Phases::default());
+        self.act(Action::Refuse(Refusal { why, ahead: 0, waited, phases }));
     }
 
     pub(crate) fn begin(&mut self, id: SlotId, now: Instant) {
@@ -78,6 +93,11 @@ impl Core {
                 self.backoff.succeed();
                 self.timers.clear(TimerKey::Backoff);
                 self.totals.created += 1;
+                self.place(index, now, idle);
+                self.schedule_sweep(index, now, now);
+            }
+            (State::Creating { .. }, Outcome::Added) => {
+                self.totals.added += 1;
                 self.place(index, now, idle);
                 self.schedule_sweep(index, now, now);
             }

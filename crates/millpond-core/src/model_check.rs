@@ -2,8 +2,7 @@
 //! (`rules.rs`).
 //!
 //! Time does not pass in the model: instead any timer may fire at any moment, in any order, which covers more than any clock
-//! can do. What happens between two visits to the desk are steps of their own: a bit is set now and told of later, a task
-//! begins and ends. What happens on other threads *during* a visit is a race (`shelf.rs`). From every state, everybody doing
+//! can do. What happens between two visits to the desk are steps of their own: a bit is set, a task begins and ends. What happens on other threads *during* a visit is a race (`shelf.rs`). From every state, everybody doing
 //! what is best serves everybody.
 //!
 //! The product of everything that can happen is too large to visit in a minute, so there are several searches, each complete
@@ -39,6 +38,10 @@ const LENDING: Scope = Scope::new(
     3,
     &[Deadlines, Tries, Takes, Races, Failures, Hangs, Losses, Resets, Discards],
 );
+
+/// Somebody else looks at what is idle, and brings what was opened elsewhere.
+const LOOKING: Scope =
+    Scope::new("looking", 2, 3, &[Deadlines, Tries, Takes, Races, Checks, Looks, Resizes, Closing]);
 
 /// The pool changes its size, closes, begins new epochs.
 const SIZES: Scope =
@@ -91,12 +94,17 @@ const DEEP: Scope = Scope::new(
 
 const EVERYTHING: &[Also] = &[
     Deadlines, Tries, Takes, Races, Failures, Permanent, Hangs, Losses, Resets, Discards, Detaches,
-    Checks, Resizes, Pauses, Closing, Epochs, Lifetimes, Drivers, Sleep, Sweeps,
+    Looks, Checks, Resizes, Pauses, Closing, Epochs, Lifetimes, Drivers, Sleep, Sweeps,
 ];
 
 #[test]
 fn model_check_lending() {
     to_the_end(&LENDING);
+}
+
+#[test]
+fn model_check_looking() {
+    to_the_end(&LOOKING);
 }
 
 #[test]

@@ -21,7 +21,7 @@ use self::chance::Chance;
 use self::pool::{Place, Pool, Standing};
 use self::script::{Step, settings, step};
 use self::words::{Said, Told};
-use crate::io::{Action, GiveBack, Input, Job, Outcome};
+use crate::io::{Action, GiveBack, Idle, Input, Job, Outcome};
 use crate::tests::some_instant;
 use crate::timers::TimerKey;
 use crate::{Bits, Config, Core, SlotId, WaiterId};
@@ -114,6 +114,11 @@ impl Both {
                 self.tasks.push(Some(Task { slot, job, asked: false, proceeds: false }));
                 Said::Start(slot.index(), job.into())
             }
+            Action::Adopt(slot) => {
+                let task = Task { slot, job: Job::Create, asked: true, proceeds: true };
+                self.tasks.push(Some(task));
+                Said::Adopt(slot.index())
+            }
             Action::Proceed(slot) => Said::Proceed(task_of(slot, None, &self.tasks)),
             Action::Abandon(slot, job) => Said::Abandon(task_of(slot, Some(job), &self.tasks)),
             Action::Retag(slot) => Said::Retag(slot.index()),
@@ -183,8 +188,20 @@ impl Both {
                 }
             }
             Step::Take => self.help_oneself(),
-            Step::Home(nth, tell) => self.go_home(nth, tell),
-            Step::Nudge => self.feed(Input::Returned, Told::Returned),
+            Step::Home(nth) => self.go_home(nth),
+            Step::Visit if self.pool.mode == pool::Mode::Paused => {
+                self.feed(Input::Pause, Told::Pause);
+            }
+            Step::Visit => self.feed(Input::Resume, Told::Resume),
+            Step::Look(slot) => self.feed(Input::Take(slot), Told::Take(slot)),
+            Step::Add => {
+                let tasks = self.tasks.len();
+                self.feed(Input::Add, Told::Add);
+                if self.tasks.len() > tasks {
+                    let task = self.tasks[tasks].expect("it was pushed just now");
+                    self.ended(tasks, task, Outcome::Added);
+                }
+            }
             Step::Give(nth, how) => {
                 if let Some(slot) = self.let_go(nth) {
                     self.feed(Input::GiveBack(slot, how), Told::GiveBack(slot, how));
@@ -249,13 +266,16 @@ impl Both {
         }
     }
 
-    fn go_home(&mut self, nth: usize, tell: bool) {
+    fn go_home(&mut self, nth: usize) {
         let Some(slot) = self.let_go(nth) else { return };
         self.bits.give_back(slot, self.now);
-        let home = &mut self.pool.slots[slot as usize];
-        (home.place, home.since) = (Place::Idle, self.now);
-        if self.bits.attended && tell {
-            self.feed(Input::Returned, Told::Returned);
+        self.pool.slots[slot as usize].since = self.now;
+        if self.bits.attended {
+            self.bits.claim(slot);
+            let unused = GiveBack::Unused;
+            self.feed(Input::GiveBack(slot, unused), Told::GiveBack(slot, unused));
+        } else {
+            self.pool.slots[slot as usize].place = Place::Idle;
         }
     }
 

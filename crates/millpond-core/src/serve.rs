@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::core::{Core, Mode};
 use crate::io::{Action, Idle, Job, Why};
 use crate::phases::Phase;
-use crate::slots::State;
+use crate::slots::{SlotId, State};
 use crate::timers::TimerKey;
 use crate::waiters::Standing;
 
@@ -215,11 +215,16 @@ impl Core {
                 return;
             }
             let unasked = coming >= self.waiters.waiting();
-            let lifetime =
-                self.backoff.shortened(self.config.max_lifetime, self.config.lifetime_jitter);
-            let id = self.slots.occupy(unasked, self.epoch, now.checked_add(lifetime), now);
+            let id = self.occupy(unasked, now);
             self.start(id.index(), Job::Create, now);
         }
+    }
+
+    /// Charges a place for a resource whose life begins now.
+    pub(crate) fn occupy(&mut self, unasked: bool, now: Instant) -> SlotId {
+        let lifetime =
+            self.backoff.shortened(self.config.max_lifetime, self.config.lifetime_jitter);
+        self.slots.occupy(unasked, self.epoch, now.checked_add(lifetime), now)
     }
 
     /// The tick: falls asleep if everything that is open lies idle and nothing is under way.

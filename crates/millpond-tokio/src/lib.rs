@@ -42,6 +42,7 @@ struct Readme;
 mod nap;
 
 use std::future::pending;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::catch_unwind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -50,6 +51,9 @@ use millpond::{Runtime, SpawnError, Task};
 use tokio::runtime::Handle;
 
 /// Plugs a pool into whichever tokio runtime the calling thread is in.
+///
+/// Runtimes are told apart by tokio's own `Handle::id`, so that a pool shared by several keeps its deadlines in each, whichever
+/// of them stops.
 ///
 /// | where a call is made | `now` | `sleep_until` | `spawn` |
 /// |---|---|---|---|
@@ -119,6 +123,14 @@ impl Runtime for Tokio {
         });
         let refused = if spawned.is_finished() { take(&slot) } else { None };
         refused.map_or(Ok(()), |task| Err(SpawnError::new(task)))
+    }
+
+    fn here(&self) -> u64 {
+        Handle::try_current().map_or(0, |handle| {
+            let mut number = DefaultHasher::new();
+            handle.id().hash(&mut number);
+            number.finish()
+        })
     }
 }
 

@@ -205,3 +205,18 @@ fn one_adapter_serves_two_runtimes_in_turn() {
         assert_eq!(heard, Ok("ran"));
     }
 }
+
+#[test]
+fn runtimes_are_told_apart_wherever_in_them_the_question_is_asked() {
+    let (one, another) = (current_thread(), multi_thread());
+    assert_eq!(Tokio.here(), 0, "none");
+    let inside = |runtime: &Runtime| runtime.block_on(async { Tokio.here() });
+    let spawned = |runtime: &Runtime| {
+        let task = runtime.spawn(async { Tokio.here() });
+        runtime.block_on(task).expect("the task runs")
+    };
+    assert!(inside(&one) != 0 && inside(&another) != 0);
+    assert_ne!(inside(&one), inside(&another));
+    assert_eq!(inside(&one), spawned(&one));
+    assert_eq!(inside(&another), spawned(&another));
+}

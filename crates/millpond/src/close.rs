@@ -9,8 +9,9 @@ use std::time::Duration;
 use futures::future::select;
 use millpond_core::Input;
 
+use crate::alarm::Alarm;
 use crate::common::contained;
-use crate::desk::Hub;
+use crate::desk::{Desk, Hub};
 use crate::holders::Holder;
 use crate::manager::Manager;
 use crate::sync::Arc;
@@ -90,11 +91,12 @@ pub(crate) struct Watch<M: Manager> {
     event: Event,
     /// Its place among those the desk will wake.
     key: Option<u64>,
+    alarm: Alarm,
 }
 
 impl<M: Manager> Watch<M> {
     pub(crate) fn new(hub: Arc<Hub<M>>, event: Event) -> Self {
-        Self { hub, event, key: None }
+        Self { hub, event, key: None, alarm: Alarm::default() }
     }
 }
 
@@ -116,12 +118,19 @@ impl<M: Manager> Future for Watch<M> {
         }
         visit.watch(&mut this.key, waker);
         let needs_driver = draining && visit.needs_driver();
+        let mut home = visit.desk().home();
         drop(visit);
         // mutate: if false {
         if needs_driver {
             // Without a runtime here, it is for the next who has one.
             let _ = this.hub.ensure_driver();
+            home = this.hub.read(Desk::home);
         }
+        this.alarm = if draining && this.hub.here() != home {
+            Alarm::new(&this.hub, None, cx)
+        } else {
+            Alarm::default()
+        };
         Poll::Pending
     }
 }

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use millpond_core::{GiveBack, Input, Refusal, WaiterId, Why};
 
+use crate::alarm::Alarm;
 use crate::common::PoolClaim;
-use crate::desk::{Answer, Hub, Visit};
+use crate::desk::{Answer, Desk, Hub, Visit};
 use crate::error::{Cause, CreateFault, GetError, TryGetError};
 use crate::holders::Label;
 use crate::manager::Manager;
@@ -47,9 +48,17 @@ enum PoolRef<'p, M: Manager> {
 struct Ask {
     caller: &'static Location<'static>,
     patience: Patience,
-    /// Boxed, because a labelled call visits the desk anyway, and every other one is faster for each byte it need not move.
-    label: Option<Box<Cow<'static, str>>>,
+    /// Boxed, because who has any of it visits the desk anyway, and every other call is faster for each byte it need not move.
+    rare: Option<Box<Rare>>,
     state: State,
+}
+
+/// What few callers have.
+#[derive(Debug, Default)]
+struct Rare {
+    label: Option<Cow<'static, str>>,
+    /// Only while it is queued.
+    alarm: Alarm,
 }
 
 /// How long the caller waits.
@@ -95,7 +104,7 @@ impl<'p, M: Manager> Get<'p, M> {
 
     /// Names the lease, for `holders` and for the errors of those who wait meanwhile. Costs a visit to the desk.
     pub fn label(mut self, label: impl Into<Cow<'static, str>>) -> Self {
-        self.ask.label = Some(Box::new(label.into()));
+        self.ask.rare.get_or_insert_default().label = Some(label.into());
         self
     }
 }
@@ -142,7 +151,7 @@ impl<M: Manager> PoolRef<'_, M> {
 impl Ask {
     #[inline]
     fn new(caller: &'static Location<'static>) -> Self {
-        Self { caller, patience: Patience::Default, label: None, state: State::New }
+        Self { caller, patience: Patience::Default, rare: None, state: State::New }
     }
 
     #[inline(always)]
@@ -151,7 +160,7 @@ impl Ask {
         hub: &Arc<Hub<M>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Pooled<M>, GetError<M::Error>>> {
-        let stale = if matches!(self.state, State::New) && self.label.is_none() {
+        let stale = if matches!(self.state, State::New) && self.rare.is_none() {
             match take(hub, self.caller) {
                 Taken::Fresh(pooled) => {
                     self.state = State::Done;
@@ -200,11 +209,14 @@ impl Ask {
                 if visit.desk().is_woken(id) { visit.step(Input::Claim(id)) } else { Answer::None };
         }
         let settled = self.settle(hub, &mut visit, answer);
+        let mut deadline = None;
         if let State::Queued(id) = self.state {
             // mutate:
             visit.keep_waker(id);
+            deadline = visit.desk().core.deadline(id);
         }
         let needs_driver = visit.needs_driver();
+        let mut home = visit.desk().home();
         drop(visit);
         // Who was served or refused leaves work behind, too: a creation for the next, or a flag that only a driver lowers.
         // mutate: let driven = true;
@@ -212,7 +224,28 @@ impl Ask {
         match (settled, self.state) {
             (Some(result), _) => Poll::Ready(result),
             (None, State::Queued(id)) if !driven => Poll::Ready(self.settle_here(hub, id)),
-            (None, _) => Poll::Pending,
+            (None, _) => {
+                if needs_driver {
+                    home = hub.read(Desk::home);
+                }
+                self.set_alarm(hub, home, deadline, cx);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Who waits in another runtime than the one that drives the pool looks after itself.
+    fn set_alarm<M: Manager>(
+        &mut self,
+        hub: &Hub<M>,
+        home: u64,
+        deadline: Option<Instant>,
+        cx: &mut Context<'_>,
+    ) {
+        if hub.here() != home {
+            self.rare.get_or_insert_default().alarm = Alarm::new(hub, deadline, cx);
+        } else if let Some(rare) = &mut self.rare {
+            rare.alarm = Alarm::default();
         }
     }
 
@@ -234,6 +267,10 @@ impl Ask {
         Err(GetError::NoRuntime(Box::new(visit.snapshot())))
     }
 
+    fn label(&mut self) -> Option<Cow<'static, str>> {
+        self.rare.as_mut().and_then(|rare| rare.label.take())
+    }
+
     /// The outcome, if the desk has answered with one.
     fn settle<M: Manager>(
         &mut self,
@@ -242,9 +279,9 @@ impl Ask {
         answer: Answer<PoolClaim<M>>,
     ) -> Option<Result<PoolClaim<M>, GetError<M::Error>>> {
         let result = match answer {
-            Answer::Lent(claim) => Ok(lend(hub, visit, claim, self.caller, self.label.take())),
+            Answer::Lent(claim) => Ok(lend(hub, visit, claim, self.caller, self.label())),
             Answer::Refused(refusal) => Err(self.refused(hub, visit, &refusal)),
-            Answer::None | Answer::Queued(_) | Answer::Proceed => return None,
+            Answer::None | Answer::Queued(_) | Answer::Proceed | Answer::Adopt(_) => return None,
         };
         if let State::Queued(id) = std::mem::replace(&mut self.state, State::Done) {
             visit.forget_waker(id);
@@ -358,7 +395,7 @@ fn try_once<M: Manager>(
     let result = match visit.step(Input::Try) {
         Answer::Lent(claim) => Ok(lend(hub, &mut visit, claim, caller, None)),
         Answer::Refused(refusal) => Err(TryGetError::new(refusal.why)),
-        Answer::None | Answer::Queued(_) | Answer::Proceed => Err(TryGetError::Exhausted),
+        _ => Err(TryGetError::Exhausted),
     };
     (result, visit.needs_driver())
 }
@@ -369,11 +406,11 @@ fn lend<M: Manager>(
     visit: &mut Visit<'_, M>,
     claim: PoolClaim<M>,
     caller: &'static Location<'static>,
-    label: Option<Box<Cow<'static, str>>>,
+    label: Option<Cow<'static, str>>,
 ) -> PoolClaim<M> {
     let lease = claim.facts().lent(hub.common.to_tick(visit.now), caller);
     if let Some(text) = label {
-        visit.desk().label(claim.index(), Label { lease, text: *text });
+        visit.desk().label(claim.index(), Label { lease, text });
     }
     claim
 }

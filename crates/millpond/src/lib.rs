@@ -86,6 +86,7 @@
 mod manager;
 mod runtime;
 mod pool;
+mod alarm;
 mod builder;
 mod get;
 mod pooled;
@@ -93,6 +94,9 @@ mod status;
 mod holders;
 mod error;
 mod close;
+mod add;
+mod retain;
+mod weak;
 mod common;
 mod desk;
 mod driver;
@@ -104,6 +108,7 @@ mod loom_models;
 
 pub use millpond_core::{Phase, Totals};
 
+pub use crate::add::AddError;
 pub use crate::builder::{BuildError, Builder};
 pub use crate::close::CloseReport;
 pub use crate::error::{CreateFault, GetError, Snapshot, TryGetError};
@@ -112,5 +117,7 @@ pub use crate::holders::Holder;
 pub use crate::manager::{Disposition, Fitness, Manager, Metrics, Returned};
 pub use crate::pool::{Pool, ResizeError};
 pub use crate::pooled::Pooled;
+pub use crate::retain::RetainReport;
 pub use crate::runtime::{Runtime, SpawnError, Task};
 pub use crate::status::Status;
+pub use crate::weak::WeakPool;

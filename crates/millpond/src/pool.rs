@@ -7,16 +7,19 @@ use std::time::Duration;
 
 use millpond_core::Input;
 
+use crate::add::{self, AddError};
 use crate::builder::Builder;
 use crate::close::{self, CloseReport, Event, Watch};
 use crate::desk::Hub;
 use crate::error::{GetError, TryGetError};
 use crate::get::{self, Get};
 use crate::holders::Holder;
-use crate::manager::Manager;
+use crate::manager::{Manager, Metrics};
 use crate::pooled::Pooled;
+use crate::retain::{self, RetainReport};
 use crate::status::Status;
 use crate::sync::Arc;
+use crate::weak::WeakPool;
 
 /// A pool of resources. Clones are handles to the same pool; when the last is dropped, the pool closes.
 ///
@@ -28,7 +31,7 @@ pub struct Pool<M: Manager> {
 }
 
 /// What the clones share: its end is the end of the last of them.
-struct Handle<M: Manager> {
+pub(crate) struct Handle<M: Manager> {
     hub: Arc<Hub<M>>,
 }
 
@@ -58,6 +61,10 @@ impl<M: Manager> Pool<M> {
 
     pub(crate) fn new(hub: Arc<Hub<M>>) -> Self {
         Self { hub: Arc::clone(&hub), handle: Arc::new(Handle { hub }) }
+    }
+
+    pub(crate) fn from_parts(hub: Arc<Hub<M>>, handle: Arc<Handle<M>>) -> Self {
+        Self { hub, handle }
     }
 
     #[inline]
@@ -201,6 +208,72 @@ impl<M: Manager> Pool<M> {
     /// being opened now is still void.
     pub fn retire_all(&self, spread: Duration) {
         self.tell_and_drive(Input::RetireAll { spread });
+    }
+
+    /// Looks through what lies idle and closes what `keep` does not want to keep. Says how many stay, and what is known of those
+    /// that do not.
+    ///
+    /// One resource at a time is taken out of the pool and counts as lent, by the caller of this method, while `keep` looks at
+    /// it; what is not idle when its turn comes is passed over. A look is no use: it changes neither how long a resource has
+    /// lain idle nor how often it was lent. No lock is held, so `keep` may use the pool.
+    ///
+    /// # Panics
+    ///
+    /// If `keep` does; what it was looking at is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn example<M: millpond::Manager>(pool: &millpond::Pool<M>) {
+    /// // Give the server back what a peak left behind.
+    /// let report = pool.retain(|_, metrics| metrics.last_used().elapsed().as_secs() < 60);
+    /// println!("{} stay, {} go", report.kept, report.removed.len());
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn retain(&self, keep: impl FnMut(&mut M::Resource, &Metrics) -> bool) -> RetainReport {
+        let report = retain::retain(self.hub(), Location::caller(), keep);
+        let _ = self.hub().ensure_driver();
+        report
+    }
+
+    /// Takes in a resource that was opened elsewhere. It goes to whoever waits, or lies idle; from now on it is like any other:
+    /// of the present epoch, its life begins now, and the manager checks, cleans and closes it.
+    ///
+    /// # Errors
+    ///
+    /// [`AddError`] gives the resource back if there are as many as may be, or if the pool is closing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn example<M: millpond::Manager>(pool: &millpond::Pool<M>, resource: M::Resource) {
+    /// if let Err(refused) = pool.add(resource) {
+    ///     println!("{refused}");
+    ///     drop(refused.into_resource());
+    /// }
+    /// # }
+    /// ```
+    pub fn add(&self, resource: M::Resource) -> Result<(), AddError<M::Resource>> {
+        add::add(self.hub(), resource)?;
+        let _ = self.hub().ensure_driver();
+        Ok(())
+    }
+
+    /// A handle that does not keep the pool open.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn example<M: millpond::Manager>(pool: millpond::Pool<M>) {
+    /// let weak = pool.downgrade();
+    /// drop(pool);
+    /// assert!(weak.upgrade().is_none());
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn downgrade(&self) -> WeakPool<M> {
+        WeakPool::new(Arc::downgrade(&self.hub), Arc::downgrade(&self.handle))
     }
 
     /// Closes the pool: callers are refused, also those that wait; what is idle is closed; what is lent is closed as it comes

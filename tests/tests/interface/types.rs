@@ -4,9 +4,9 @@ use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use millpond::{
-    BuildError, Builder, CloseReport, CreateFault, Disposition, Fitness, Get, GetError, Holder,
-    Metrics, Phase, Pool, Pooled, ResizeError, Returned, Runtime, Snapshot, SpawnError, Status,
-    Task, Totals, TryGetError,
+    AddError, BuildError, Builder, CloseReport, CreateFault, Disposition, Fitness, Get, GetError,
+    Holder, Metrics, Phase, Pool, Pooled, ResizeError, RetainReport, Returned, Runtime, Snapshot,
+    SpawnError, Status, Task, Totals, TryGetError, WeakPool,
 };
 use millpond_test::{ScriptedError, ScriptedManager, TestRuntime};
 use millpond_tests::cells::Cells;
@@ -28,6 +28,9 @@ fn everything_public_may_move_between_threads_and_all_but_guards_be_shared() {
     all::<TryGetError>();
     all::<BuildError>();
     all::<ResizeError>();
+    all::<AddError<u32>>();
+    all::<RetainReport>();
+    all::<WeakPool<Cells>>();
     all::<CreateFault>();
     all::<CloseReport>();
     all::<Snapshot>();

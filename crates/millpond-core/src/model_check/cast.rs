@@ -24,6 +24,8 @@ pub(super) enum Stage {
     Refused,
     /// It is past its deadline.
     Abandoned,
+    /// There is none: the resource was opened elsewhere, and its place is told so in the same visit.
+    Adopted,
 }
 
 /// A job whose `Ended` is owed.

@@ -44,7 +44,6 @@ impl World {
         key.flag(permanent);
         key.flag(running);
         key.push(core.abandoned, 3);
-        key.flag(self.nudged);
         key.flag(core.timers.get(TimerKey::Tick).is_some());
         key.flag(core.timers.get(TimerKey::Sweep).is_some());
         for slot in 0..2 {

@@ -7,7 +7,7 @@ use super::cast::Stage;
 use super::scope::{Also, Scope};
 use super::world::World;
 use crate::core::Mode;
-use crate::io::{Action, Input, Outcome, Refusal, Why};
+use crate::io::{Action, GiveBack, Input, Outcome, Refusal, Why};
 use crate::phases::Phases;
 use crate::slots::State;
 use crate::timers::TimerKey;
@@ -176,7 +176,7 @@ impl Defect {
                 core.suspect_before = None;
                 input
             }
-            (Self::LastComeFirst, Input::Returned | Input::Ended(..)) => {
+            (Self::LastComeFirst, Input::GiveBack(_, GiveBack::Unused) | Input::Ended(..)) => {
                 let queue: Vec<_> = core.waiters.queue().collect();
                 if let [_, .., last] = queue[..] {
                     core.waiters.set(last, Standing::Lapsed);
@@ -196,7 +196,7 @@ impl Defect {
             (Self::FlagLowered, Input::Cancel(_)) => {
                 (core.attended, world.shelf.attended) = (false, false);
             }
-            (Self::WakeLost, Input::Returned) => {
+            (Self::WakeLost, Input::GiveBack(_, GiveBack::Unused)) => {
                 actions.retain(|action| !matches!(action, Action::Wake(_)));
             }
             (Self::BeginUnchecked, Input::Begin(id)) if actions.is_empty() && core.expects(id) => {

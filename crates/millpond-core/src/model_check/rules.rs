@@ -233,7 +233,7 @@ pub(super) fn state(world: &World) -> Verdict {
         return Err("drained, and not empty, or the other way round".into());
     }
     callers(world)?;
-    if world.nudged { Ok(()) } else { at_rest(world) }
+    at_rest(world)
 }
 
 /// I1: every resource has exactly one owner.

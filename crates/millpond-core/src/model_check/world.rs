@@ -9,7 +9,7 @@ use super::scope::Scope;
 use super::shelf::{Age, Race, Shelf};
 use super::step::Step;
 use crate::core::Mode;
-use crate::io::{Action, Idle, Input, Job, Outcome};
+use crate::io::{Action, GiveBack, Idle, Input, Job, Outcome};
 use crate::slots::State;
 use crate::timers::TimerKey;
 use crate::waiters::Standing;
@@ -24,9 +24,6 @@ pub(super) struct World {
     pub(super) lent: u8,
     /// In the hands of callers that helped themselves and found that the desk has to look at it.
     pub(super) unvetted: u8,
-    /// Whether borrowers that have set a bit while attended are on their way to the desk. The first to arrive settles for
-    /// all; the others are like messages without a cause, which may come at any time.
-    pub(super) nudged: bool,
     pub(super) tasks: Vec<Task>,
     pub(super) callers: Vec<Caller>,
     /// Those with an offer, in the order in which they got it.
@@ -50,7 +47,6 @@ impl World {
             shelf: Shelf::new(now),
             lent: 0,
             unvetted: 0,
-            nudged: false,
             tasks: Vec::new(),
             callers: Vec::new(),
             offered: Vec::new(),
@@ -111,15 +107,27 @@ impl World {
                 }
                 self.help_oneself(slot)
             }
-            Step::SetBit(slot) => {
+            Step::GoHome(slot) => {
                 self.lent &= !(1 << slot);
+                if self.shelf.attended {
+                    self.shelf.ages[slot as usize] = Age::Fresh;
+                    return self.feed(Input::GiveBack(slot, GiveBack::Unused));
+                }
                 self.shelf.release(slot, now);
-                self.nudged |= self.shelf.attended;
                 Ok(())
             }
-            Step::Nudge => {
-                self.nudged = false;
-                self.feed(Input::Returned)
+            Step::Visit if self.core.mode == Mode::Paused => self.feed(Input::Pause),
+            Step::Visit => self.feed(Input::Resume),
+            Step::Look(slot) => self.feed(Input::Take(slot)),
+            Step::Add => {
+                self.feed(Input::Add)?;
+                match self.tasks.iter().position(|task| task.stage == Stage::Adopted) {
+                    Some(index) => {
+                        let task = self.remove_task(index, Outcome::Added);
+                        self.feed(Input::Ended(task.slot, Outcome::Added))
+                    }
+                    None => Ok(()),
+                }
             }
             Step::Give(slot, how) => {
                 self.lent &= !(1 << slot);
@@ -262,6 +270,9 @@ impl World {
 
     fn perform(&mut self, action: Action, input: Input) -> Result<(), String> {
         match action {
+            Action::Lend(id) if matches!(input, Input::Take(_)) => {
+                self.unvetted |= 1 << id.index();
+            }
             Action::Lend(id) => {
                 self.drop_caller(input);
                 rules::lent(self, id.index())?;
@@ -286,6 +297,11 @@ impl World {
                 self.void &= !(1 << slot.index());
                 self.note_beginning(slot, Job::Create);
                 rules::proceeded(self)?;
+            }
+            Action::Adopt(slot) => {
+                self.doubted &= !(1 << slot.index());
+                self.void &= !(1 << slot.index());
+                self.tasks.push(Task { slot, job: Job::Create, stage: Stage::Adopted });
             }
             Action::Abandon(slot, job) => {
                 let current = |task: &&mut Task| task.slot == slot && task.job == job;

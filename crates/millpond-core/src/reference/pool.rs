@@ -212,7 +212,15 @@ impl Pool {
                 (self.driver, self.suspect_before, self.tick) = (false, Some(now), None);
                 self.said.extend(self.line.iter().map(|caller| Said::Wake(*caller)));
             }
-            Told::Returned | Told::Tick | Told::Pause | Told::Resume | Told::Close => {}
+            Told::Take(slot) => {
+                let there = self.slots.get_mut(slot as usize).filter(|it| it.place == Place::Idle);
+                if let Some(there) = there {
+                    there.place = Place::Lent;
+                    self.said.push(Said::Lend(slot));
+                }
+            }
+            Told::Add => self.add(now),
+            Told::Tick | Told::Pause | Told::Resume | Told::Close => {}
         }
     }
 

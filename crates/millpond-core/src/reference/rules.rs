@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::chance::Chance;
 use super::pool::{Alarm, Mode, Place, Pool, Slot, Standing};
-use super::words::Said;
+use super::words::{Reason, Said};
 use crate::Phase;
 use crate::io::{GiveBack, Job, Outcome, Why};
 
@@ -124,24 +124,45 @@ impl Pool {
                 return;
             }
             let unasked = self.coming() >= waiting;
-            let vacant = self.slots.iter().position(|slot| slot.place == Place::Vacant);
-            let index = vacant.unwrap_or(self.slots.len());
-            let slot = Slot {
-                place: Place::Creating { unasked },
-                since: now,
-                epoch: self.epoch,
-                retire_at: now.checked_add(self.config.max_lifetime),
-                began: now,
-                task: 0,
-                timeout: None,
-            };
-            if vacant.is_some() {
-                self.slots[index] = slot;
-            } else {
-                self.slots.push(slot);
-            }
-            self.start(u32::try_from(index).expect("a few"), Job::Create, now);
+            let index = self.occupy(unasked, now);
+            self.start(index, Job::Create, now);
         }
+    }
+
+    fn occupy(&mut self, unasked: bool, now: Instant) -> u32 {
+        let vacant = self.slots.iter().position(|slot| slot.place == Place::Vacant);
+        let index = vacant.unwrap_or(self.slots.len());
+        let slot = Slot {
+            place: Place::Creating { unasked },
+            since: now,
+            epoch: self.epoch,
+            retire_at: now.checked_add(self.config.max_lifetime),
+            began: now,
+            task: 0,
+            timeout: None,
+        };
+        if vacant.is_some() {
+            self.slots[index] = slot;
+        } else {
+            self.slots.push(slot);
+        }
+        u32::try_from(index).expect("a few")
+    }
+
+    /// A resource that was opened elsewhere takes a place, if there is one.
+    pub(super) fn add(&mut self, now: Instant) {
+        let why = if self.is_closing() {
+            Why::Closed
+        } else if self.counts().charged() >= self.config.max_size {
+            Why::Full
+        } else {
+            let index = self.occupy(true, now);
+            self.slots[index as usize].task = self.tasks;
+            self.tasks += 1;
+            return self.said.push(Said::Adopt(index));
+        };
+        let (ahead, waited, phases) = (0, Duration::ZERO, [Duration::ZERO; 6]);
+        self.said.push(Said::Refuse(Reason { why: why as u8, ahead, waited, phases }));
     }
 
     pub(super) fn give_back(&mut self, index: u32, how: GiveBack, now: Instant) {
@@ -221,6 +242,10 @@ impl Pool {
                 (self.failures, self.last_failure, self.permanent) = (0, None, false);
                 self.pause = None;
                 self.totals.created += 1;
+                self.place(index, now);
+            }
+            (Place::Creating { .. }, Outcome::Added) => {
+                self.totals.added += 1;
                 self.place(index, now);
             }
             (Place::Creating { .. }, Outcome::CreateFailed { transient }) => {

@@ -103,9 +103,8 @@ fn one_failed_check_has_all_that_lay_idle_since_before_checked_at_once() {
     let id = rig.queue();
     let check = rig.job(Job::Check);
     rig.pass(ms(1));
-    rig.bits.give_back(late, rig.now);
-    // It came home after the check began, and is lent.
-    rig.feed(Input::Returned);
+    // It comes home after the check began, and is lent.
+    rig.home(late);
     rig.poll_lent(id);
     rig.home(late);
     rig.pass(ms(1));

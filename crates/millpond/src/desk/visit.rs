@@ -52,6 +52,7 @@ pub(crate) enum Answer<C> {
     Queued(WaiterId),
     Refused(Refusal),
     Proceed,
+    Adopt(SlotId),
 }
 
 impl<'a, M: Manager> Visit<'a, M> {
@@ -118,6 +119,10 @@ impl<'a, M: Manager> Visit<'a, M> {
                         .extend(wakers.get_mut(id.index() as usize).and_then(Option::take));
                 }
                 Action::Proceed(_) => answer = Answer::Proceed,
+                Action::Adopt(id) => {
+                    to_open.push(id);
+                    answer = Answer::Adopt(id);
+                }
                 Action::Abandon(id, job) => {
                     let abort = aborts
                         .get_mut(id.index() as usize)
@@ -172,7 +177,7 @@ impl<'a, M: Manager> Visit<'a, M> {
             .as_mut()
             .expect("the claim of a slot with a job is held");
         *claim.resource_mut() = Some(resource);
-        if outcome == Outcome::Created {
+        if matches!(outcome, Outcome::Created | Outcome::Added) {
             let (epoch, retire_at) = desk.core.tag(id.index());
             let common = &self.hub.common;
             claim.facts().opened(epoch, common.to_tick(self.now), common.retires(retire_at));

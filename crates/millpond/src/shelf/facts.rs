@@ -71,6 +71,13 @@ impl Facts {
         lease
     }
 
+    /// Somebody looks at it, which is no use of it.
+    pub(crate) fn inspected(&self, tick: u64, by: &'static Location<'static>) {
+        self.lent(tick, by);
+        let first = self.first_lease.load(Ordering::Relaxed);
+        self.first_lease.store(first + 1, Ordering::Relaxed);
+    }
+
     /// Whether the resource may be lent at `tick` in `epoch` without a word from the desk, having rested for less than
     /// `window`.
     #[inline]
