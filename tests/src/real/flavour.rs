@@ -24,7 +24,7 @@ pub struct Flavour {
     /// What it is called.
     pub name: &'static str,
     /// What a pool is given.
-    pub adapter: &'static dyn Runtime,
+    pub adapter: fn() -> &'static dyn Runtime,
     /// Runs a future to its end: on a new instance, which ends with it, if the runtime has instances; otherwise on the one
     /// there is.
     pub block_on: fn(Pin<&mut dyn Future<Output = ()>>),
@@ -111,9 +111,15 @@ impl Flavour {
         self.on_a_thread(move || self.run(future()))
     }
 
+    /// The time.
+    #[must_use]
+    pub fn now(self) -> Instant {
+        (self.adapter)().now()
+    }
+
     /// Waits for at least this long.
     pub fn pass(self, time: Duration) -> impl Future<Output = ()> + Send {
-        self.adapter.sleep_until(self.adapter.now() + time)
+        (self.adapter)().sleep_until(self.now() + time)
     }
 
     /// Waits until `come`.
@@ -145,15 +151,19 @@ impl Flavour {
 
 impl Runtime for Flavour {
     fn now(&self) -> Instant {
-        self.adapter.now()
+        (self.adapter)().now()
     }
 
     fn sleep_until(&self, deadline: Instant) -> Task {
-        self.adapter.sleep_until(deadline)
+        (self.adapter)().sleep_until(deadline)
     }
 
     fn spawn(&self, task: Task) -> Result<(), SpawnError> {
-        self.adapter.spawn(task)
+        (self.adapter)().spawn(task)
+    }
+
+    fn here(&self) -> u64 {
+        (self.adapter)().here()
     }
 }
 

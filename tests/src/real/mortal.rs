@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -11,7 +12,7 @@ use millpond::{Runtime, SpawnError, Task};
 
 use super::Flavour;
 
-/// Runs its tasks on a real runtime, as long as it lives.
+/// Runs its tasks on a real runtime, as long as it lives. The same for all threads.
 ///
 /// - [`end`](Self::end): its tasks are dropped, and it takes no more, as a runtime that was shut down.
 /// - [`begin`](Self::begin): from now on there is another one in its place.
@@ -35,12 +36,17 @@ struct Shared {
 
 /// The runtime of some tasks.
 #[derive(Debug)]
-struct Life(Mutex<State>);
+struct Life {
+    number: u64,
+    state: Mutex<State>,
+}
 
 #[derive(Debug, Default)]
 struct State {
     pace: Pace,
     tasks: usize,
+    /// How many of them are being polled.
+    polling: usize,
     /// Those of tasks that would go on if they were polled, or that have to be told of the end.
     wakers: Vec<Waker>,
 }
@@ -79,12 +85,16 @@ impl Mortal {
         (shared.here, shared.life) = (true, Life::new());
     }
 
-    /// From now on nobody polls the tasks there are; new ones run.
-    pub fn freeze(&self) {
-        let mut shared = self.lock();
-        let life = std::mem::replace(&mut shared.life, Life::new());
-        life.lock().pace = Pace::Frozen;
-        shared.frozen.push(life);
+    /// Has nobody poll the tasks there are; new ones run. When this is over, none of them is being polled any more.
+    pub async fn freeze(&self) {
+        let life = {
+            let mut shared = self.lock();
+            let life = std::mem::replace(&mut shared.life, Life::new());
+            life.lock().pace = Pace::Frozen;
+            shared.frozen.push(Arc::clone(&life));
+            life
+        };
+        self.on.eventually(|| life.lock().polling == 0).await;
     }
 
     /// What was frozen goes on.
@@ -124,7 +134,12 @@ impl Runtime for Mortal {
             Arc::clone(&shared.life)
         };
         life.lock().tasks += 1;
-        self.on.adapter.spawn(Box::pin(Lived { task: Some(task), life }))
+        (self.on.adapter)().spawn(Box::pin(Lived { task: Some(task), life }))
+    }
+
+    fn here(&self) -> u64 {
+        let shared = self.lock();
+        if shared.here { shared.life.number } else { 0 }
     }
 }
 
@@ -136,7 +151,8 @@ impl fmt::Debug for Mortal {
 
 impl Life {
     fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::default()))
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Arc::new(Self { number: NEXT.fetch_add(1, Ordering::Relaxed), state: Mutex::default() })
     }
 
     fn go_on(&self, pace: Pace) {
@@ -148,7 +164,7 @@ impl Life {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -167,11 +183,17 @@ impl Future for Lived {
             if state.pace != Pace::Over && !state.wakers.iter().any(|w| w.will_wake(cx.waker())) {
                 state.wakers.push(cx.waker().clone());
             }
+            state.polling += usize::from(state.pace == Pace::Runs);
             state.pace
         };
         match (&mut self.task, pace) {
             (_, Pace::Frozen) => Poll::Pending,
-            (Some(task), Pace::Runs) => task.as_mut().poll(cx),
+            (Some(task), Pace::Runs) => {
+                // The tasks of a pool contain their panics, so there is a line after this one.
+                let polled = task.as_mut().poll(cx);
+                self.life.lock().polling -= 1;
+                polled
+            }
             (_, Pace::Over) | (None, _) => Poll::Ready(()),
         }
     }

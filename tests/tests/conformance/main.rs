@@ -5,6 +5,9 @@
 
 mod suite;
 
+mod async_std;
+mod custom;
+mod smol;
 mod tokio_current_thread;
 mod tokio_multi_thread;
 
@@ -170,6 +173,17 @@ macro_rules! conformance {
                 what_is_too_old_is_left_to_its_borrower_and_goes_when_it_comes_home
                 what_is_in_use_is_not_idle_however_long
             }
+            adding {
+                what_was_added_is_lent_and_closed_like_any_other
+                what_was_added_goes_to_who_waits
+                what_finds_no_room_or_a_closed_pool_comes_back
+            }
+            retaining {
+                what_nobody_wants_to_keep_is_closed
+                what_is_lent_is_not_looked_at
+                who_comes_during_a_look_is_served_after_it
+                a_panic_during_a_look_costs_what_was_looked_at
+            }
             panics {
                 a_panic_in_create_costs_an_attempt
                 a_panic_in_check_costs_that_resource
@@ -224,6 +238,8 @@ macro_rules! conformance {
                 a_pool_that_was_dropped_leaves_no_task_behind
                 a_pool_that_was_dropped_unused_leaves_nothing_behind
                 a_pool_may_be_dropped_on_a_thread_without_a_runtime
+                a_weak_handle_keeps_no_pool_open
+                a_task_that_holds_a_weak_handle_may_outlive_the_pool
             }
             runtime_gone {
                 what_lay_idle_when_a_runtime_ended_is_checked_before_it_is_lent
@@ -238,7 +254,8 @@ macro_rules! conformance {
                 a_pool_that_drains_when_its_runtime_ends_drains_on_the_next
                 a_pool_may_be_dropped_when_its_runtime_has_ended
                 a_runtime_may_end_many_times
-                a_runtime_that_stands_still_is_replaced_by_the_next_visitor
+                a_deadline_is_kept_though_the_pools_runtime_stands_still
+                who_waits_replaces_a_driver_that_stands_still
                 a_pool_serves_on_after_the_instance_that_drove_it_is_gone
                 many_short_lived_instances_share_a_pool
                 a_pool_may_be_built_where_there_is_no_runtime

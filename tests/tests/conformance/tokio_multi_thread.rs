@@ -5,7 +5,7 @@ use millpond_tokio::Tokio;
 
 const FLAVOUR: Flavour = Flavour {
     name: "tokio, many threads",
-    adapter: &Tokio,
+    adapter: || &Tokio,
     block_on: |future| {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         builder

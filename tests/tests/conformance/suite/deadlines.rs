@@ -46,10 +46,10 @@ pub(crate) async fn the_pools_own_timeout_holds_unless_a_call_has_another(on: Fl
 pub(crate) async fn a_deadline_ends_the_waiting(on: Flavour) {
     let rig = Rig::of(on, 1);
     let held = rig.take().await;
-    let deadline = on.adapter.now() + ms(20);
+    let deadline = on.now() + ms(20);
     let error = rig.refused(rig.pool.get().deadline(deadline)).await;
     assert!(matches!(error, GetError::Timeout(_)), "{error}");
-    assert!(on.adapter.now() >= deadline);
+    assert!(on.now() >= deadline);
     drop(held);
     rig.ends_clean().await;
 }
@@ -67,7 +67,7 @@ pub(crate) async fn a_timeout_counts_from_the_first_poll(on: Flavour) {
 pub(crate) async fn without_patience_only_what_is_idle_is_lent(on: Flavour) {
     let rig = Rig::of(on, 1);
     drop(rig.take().await);
-    let past = on.adapter.now();
+    let past = on.now();
     drop(rig.pool.get().timeout(Duration::ZERO).await.expect("one lies idle"));
     let held = rig.pool.get().label("late").deadline(past).await.expect("one lies idle");
     for get in [rig.pool.get().timeout(Duration::ZERO), rig.pool.get().deadline(past)] {

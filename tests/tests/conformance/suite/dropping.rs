@@ -71,3 +71,32 @@ pub(crate) async fn a_pool_may_be_dropped_on_a_thread_without_a_runtime(on: Flav
     drained.await;
     assert_eq!(manager.closed(), 2);
 }
+
+pub(crate) async fn a_weak_handle_keeps_no_pool_open(on: Flavour) {
+    let Rig { manager, pool, .. } = Rig::of(on, 1);
+    let weak = pool.downgrade();
+    drop(pool.get().await);
+    let drained = pool.drained();
+    {
+        let again = weak.upgrade().expect("a handle is left");
+        drop(pool);
+        assert!(again.try_get().is_ok(), "this one is a handle like any other");
+    }
+    assert!(weak.upgrade().is_none());
+    drained.await;
+    assert_eq!(manager.closed(), 1);
+}
+
+pub(crate) async fn a_task_that_holds_a_weak_handle_may_outlive_the_pool(on: Flavour) {
+    let Rig { manager, pool, .. } = Rig::of(on, 1);
+    let weak = pool.downgrade();
+    let closing = pool.closing();
+    let task = on.spawn(async move {
+        closing.await;
+        weak.upgrade().is_none()
+    });
+    drop(pool.get().await);
+    drop(pool);
+    assert_eq!(task.await, Some(true));
+    on.eventually(|| manager.closed() == 1).await;
+}

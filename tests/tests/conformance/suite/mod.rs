@@ -15,6 +15,8 @@ pub(crate) mod closing;
 pub(crate) mod resizing;
 pub(crate) mod pausing;
 pub(crate) mod retiring;
+pub(crate) mod adding;
+pub(crate) mod retaining;
 pub(crate) mod panics;
 pub(crate) mod reporting;
 pub(crate) mod settings;

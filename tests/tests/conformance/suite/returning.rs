@@ -172,17 +172,17 @@ pub(crate) async fn a_with_that_is_dropped_while_it_waits_is_as_if_never_called(
 
 pub(crate) async fn metrics_tell_the_life_of_a_resource(on: Flavour) {
     let rig = Rig::of(on, 1);
-    let before = on.adapter.now();
+    let before = on.now();
     let first = rig.take().await;
     let metrics = Pooled::metrics(&first);
     assert_eq!((metrics.uses(), metrics.epoch()), (1, 0));
     let created = metrics.created();
-    assert!(created >= before && created <= on.adapter.now());
+    assert!(created >= before && created <= on.now());
     drop(first);
     let second = rig.take().await;
     let metrics = Pooled::metrics(&second);
     assert_eq!((metrics.uses(), metrics.created()), (2, created));
-    assert!(metrics.last_used() >= created && metrics.last_used() <= on.adapter.now());
+    assert!(metrics.last_used() >= created && metrics.last_used() <= on.now());
     drop(second);
     rig.ends_clean().await;
 }

@@ -213,20 +213,30 @@ pub(crate) async fn a_runtime_may_end_many_times(on: Flavour) {
     rig.ends_clean().await;
 }
 
-pub(crate) async fn a_runtime_that_stands_still_is_replaced_by_the_next_visitor(on: Flavour) {
+pub(crate) async fn a_deadline_is_kept_though_the_pools_runtime_stands_still(on: Flavour) {
+    let (runtime, rig) = mortal(on, 1);
+    let held = rig.take().await;
+    runtime.freeze().await;
+    // Nobody else comes to look.
+    let error = rig.refused(rig.pool.get().timeout(ms(20))).await;
+    assert!(matches!(error, GetError::Timeout(_)), "{error}");
+    assert!(error.snapshot().waited >= ms(20));
+    runtime.thaw();
+    drop(held);
+    rig.serves_at_full_size().await;
+    rig.ends_clean().await;
+}
+
+pub(crate) async fn who_waits_replaces_a_driver_that_stands_still(on: Flavour) {
     let (runtime, rig) = mortal(on, 2);
     let held = rig.take().await;
-    runtime.freeze();
-    // Needs a creation, and nobody is there to start it.
-    let waiting = rig.wait();
-    // As long as a driver may let things lie, and a bit.
-    on.pass(ms(1100)).await;
-    let visitor = rig.wait();
-    drop(waiting.await.expect("there is another driver"));
-    drop(visitor.await.expect("there is another driver"));
+    runtime.freeze().await;
+    // Needs a creation, which nobody starts until this caller has seen that it must.
+    let other = rig.take().await;
+    assert_eq!(rig.manager.opened(), 2);
     runtime.thaw();
     rig.eventually(|| runtime.tasks() == 1).await;
-    drop(held);
+    drop((held, other));
     rig.serves_at_full_size().await;
     rig.ends_clean().await;
 }
