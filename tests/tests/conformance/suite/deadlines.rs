@@ -32,7 +32,7 @@ pub(crate) async fn a_timeout_ends_the_waiting(on: Flavour) {
 
 pub(crate) async fn the_pools_own_timeout_holds_unless_a_call_has_another(on: Flavour) {
     let rig = Rig::new(on, |builder| builder.max_size(1).get_timeout(ms(20)));
-    let held = rig.take().await;
+    let held = rig.pool.get().timeout(Duration::MAX).await.expect("there is room");
     let patient = on.spawn(rig.pool.get_owned().timeout(secs(600)));
     rig.eventually(|| rig.pool.status().waiting == 1).await;
     timed_out(&rig.refused(rig.pool.get()).await, ms(20), Phase::Exhausted);

@@ -179,7 +179,7 @@ pub(crate) async fn an_offer_that_nobody_fetches_goes_to_the_next(on: Flavour) {
     assert!(first.is_woken());
     // It is not polled, for as long as the claim window.
     let pooled = second.await.expect("it does not panic").expect("the first did not come");
-    assert_eq!(rig.pool.status().totals.revoked, 1);
+    assert!(rig.pool.status().totals.revoked >= 1);
     // Once, that is held in the first one's favour: it is back at the front.
     assert!(first.poll().is_pending());
     let third = rig.wait_in_a_task();
