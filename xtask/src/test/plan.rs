@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::conformance::Conformance;
 use super::layers::{Layer, Tally};
 use super::{Options, Verdict};
 use crate::ci::{CLIPPY, GIT, Need, RUSTFMT};
@@ -165,7 +166,13 @@ fn tests(findings: &mut Findings) -> Result<Verdict, String> {
     let done = Step::cargo().args(args).run()?;
     let targets = libtest::parse(&done.lines);
     findings.tally.add_targets(&targets, &findings.packages);
-    Ok(findings.judge(&done, &targets))
+    let conformance = Conformance::of(&targets);
+    findings.tally.add(Layer::Checks, Count::one(conformance.is_even()));
+    findings.notes.push(conformance.to_string());
+    Ok(match findings.judge(&done, &targets) {
+        Verdict::Passed => verdict(conformance.is_even(), || conformance.to_string()),
+        failed => failed,
+    })
 }
 
 fn doctests(findings: &mut Findings) -> Result<Verdict, String> {
