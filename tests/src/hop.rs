@@ -36,12 +36,12 @@ impl Hop {
     /// Enters the runtime of this number, and leaves the one before.
     pub fn enter(&self, number: usize) {
         self.synchronize();
-        *self.here() = Some(number);
+        *self.place() = Some(number);
     }
 
     /// Goes where there is no runtime.
     pub fn leave(&self) {
-        *self.here() = None;
+        *self.place() = None;
     }
 
     /// Lets time pass without driving anything.
@@ -56,12 +56,12 @@ impl Hop {
         self.pass(Duration::ZERO);
     }
 
-    fn here(&self) -> std::sync::MutexGuard<'_, Option<usize>> {
+    fn place(&self) -> std::sync::MutexGuard<'_, Option<usize>> {
         self.shared.here.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn runtime(&self) -> Option<TestRuntime> {
-        self.here().map(|number| self.shared.runtimes[number].clone())
+        self.place().map(|number| self.shared.runtimes[number].clone())
     }
 }
 
@@ -84,10 +84,14 @@ impl Runtime for Hop {
             None => Err(SpawnError::new(task)),
         }
     }
+
+    fn here(&self) -> u64 {
+        self.place().map_or(0, |number| number as u64 + 1)
+    }
 }
 
 impl fmt::Debug for Hop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hop").field("here", &*self.here()).finish_non_exhaustive()
+        f.debug_struct("Hop").field("here", &*self.place()).finish_non_exhaustive()
     }
 }

@@ -39,6 +39,12 @@ pub struct Config {
     pub tick: Duration,
     /// Where the pseudo-random numbers for jitter begin.
     pub seed: u64,
+    /// Whether callers help themselves to what lies idle; if not, all come to the desk.
+    pub self_service: bool,
+    /// Whether the tick goes on while a closing pool waits for what is lent, for the sake of who looks at the leases then.
+    pub leases_watched: bool,
+    /// Whether [`Note`](crate::Note)s are kept.
+    pub watched: bool,
 }
 
 impl Default for Config {
@@ -61,6 +67,9 @@ impl Default for Config {
             fail_fast_after: None,
             tick: Duration::from_millis(250),
             seed: 0,
+            self_service: true,
+            leases_watched: false,
+            watched: false,
         }
     }
 }

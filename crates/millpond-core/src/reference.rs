@@ -6,6 +6,7 @@
 
 mod alarms;
 mod chance;
+mod growth;
 mod pool;
 mod rules;
 mod script;
@@ -21,10 +22,10 @@ use self::chance::Chance;
 use self::pool::{Place, Pool, Standing};
 use self::script::{Step, settings, step};
 use self::words::{Said, Told};
-use crate::io::{Action, GiveBack, Input, Job, Outcome};
+use crate::io::{Action, GiveBack, Idle, Input, Job, Outcome};
 use crate::tests::some_instant;
 use crate::timers::TimerKey;
-use crate::{Bits, Config, Core, SlotId, WaiterId};
+use crate::{Bits, Config, Core, Note, SlotId, Totals, WaiterId};
 
 /// The core and the reference, side by side, with a borrower for each resource and a task for each job.
 struct Both {
@@ -37,6 +38,8 @@ struct Both {
     /// Tasks by number, with what they know of themselves; `None` once ended.
     tasks: Vec<Option<Task>>,
     lent: Vec<u32>,
+    /// The totals as the notes of the core tell them, those of callers aside.
+    noted: Totals,
     /// What both said last.
     said: Vec<Said>,
 }
@@ -59,6 +62,7 @@ impl Both {
             callers: Vec::new(),
             tasks: Vec::new(),
             lent: Vec::new(),
+            noted: Totals::default(),
             said: Vec::new(),
         };
         both.feed(Input::DriverUp, Told::DriverUp);
@@ -79,6 +83,7 @@ impl Both {
             wanted.sort_unstable();
         }
         assert_eq!(said, wanted, "left: the core, right: the reference, on {told:?}");
+        self.count_notes();
         self.compare();
         self.said = expected;
     }
@@ -114,12 +119,49 @@ impl Both {
                 self.tasks.push(Some(Task { slot, job, asked: false, proceeds: false }));
                 Said::Start(slot.index(), job.into())
             }
+            Action::Adopt(slot) => {
+                let task = Task { slot, job: Job::Create, asked: true, proceeds: true };
+                self.tasks.push(Some(task));
+                Said::Adopt(slot.index())
+            }
             Action::Proceed(slot) => Said::Proceed(task_of(slot, None, &self.tasks)),
             Action::Abandon(slot, job) => Said::Abandon(task_of(slot, Some(job), &self.tasks)),
             Action::Retag(slot) => Said::Retag(slot.index()),
             Action::Closing => Said::Closing,
             Action::Drained => Said::Drained,
         }
+    }
+
+    /// Whatever is counted is noted, and the other way round.
+    fn count_notes(&mut self) {
+        let noted = &mut self.noted;
+        for note in self.core.notes() {
+            match note {
+                Note::Created { .. } => noted.created += 1,
+                Note::Added { .. } => noted.added += 1,
+                Note::CreateFailed { late, .. } => {
+                    noted.create_failed += 1;
+                    noted.abandoned += u64::from(late);
+                }
+                Note::Abandoned { .. } => noted.abandoned += 1,
+                Note::Closed { .. } => noted.closed += 1,
+                Note::Detached { .. } => noted.detached += 1,
+                Note::Revoked { .. } => noted.revoked += 1,
+                _ => {}
+            }
+        }
+        let counted = self.core.totals();
+        let only_noted = Totals {
+            check_failed: counted.check_failed,
+            queued: counted.queued,
+            timed_out: counted.timed_out,
+            too_many_waiters: counted.too_many_waiters,
+            create_refused: counted.create_refused,
+            closed_refused: counted.closed_refused,
+            cancelled: counted.cancelled,
+            ..self.noted
+        };
+        assert_eq!(only_noted, counted, "left: as noted, right: as counted");
     }
 
     fn forget(&mut self, told: Told) {
@@ -183,8 +225,20 @@ impl Both {
                 }
             }
             Step::Take => self.help_oneself(),
-            Step::Home(nth, tell) => self.go_home(nth, tell),
-            Step::Nudge => self.feed(Input::Returned, Told::Returned),
+            Step::Home(nth) => self.go_home(nth),
+            Step::Visit if self.pool.mode == pool::Mode::Paused => {
+                self.feed(Input::Pause, Told::Pause);
+            }
+            Step::Visit => self.feed(Input::Resume, Told::Resume),
+            Step::Look(slot) => self.feed(Input::Take(slot), Told::Take(slot)),
+            Step::Add => {
+                let tasks = self.tasks.len();
+                self.feed(Input::Add, Told::Add);
+                if self.tasks.len() > tasks {
+                    let task = self.tasks[tasks].expect("it was pushed just now");
+                    self.ended(tasks, task, Outcome::Added);
+                }
+            }
             Step::Give(nth, how) => {
                 if let Some(slot) = self.let_go(nth) {
                     self.feed(Input::GiveBack(slot, how), Told::GiveBack(slot, how));
@@ -249,14 +303,23 @@ impl Both {
         }
     }
 
-    fn go_home(&mut self, nth: usize, tell: bool) {
+    fn go_home(&mut self, nth: usize) {
         let Some(slot) = self.let_go(nth) else { return };
+        if self.bits.attended || self.pool.slots[slot as usize].suspect {
+            self.rests(slot);
+            let how = GiveBack::Unused;
+            return self.feed(Input::GiveBack(slot, how), Told::GiveBack(slot, how));
+        }
         self.bits.give_back(slot, self.now);
         let home = &mut self.pool.slots[slot as usize];
         (home.place, home.since) = (Place::Idle, self.now);
-        if self.bits.attended && tell {
-            self.feed(Input::Returned, Told::Returned);
-        }
+    }
+
+    /// A borrower notes since when the resource rests, and goes to the desk with it.
+    fn rests(&mut self, slot: u32) {
+        self.bits.give_back(slot, self.now);
+        self.bits.claim(slot);
+        self.pool.slots[slot as usize].since = self.now;
     }
 
     fn task(&self, nth: usize, asked: bool) -> Option<(usize, Task)> {
@@ -328,7 +391,7 @@ proptest! {
 fn the_core_does_what_the_reference_does_under_load() {
     let mut runner = TestRunner::deterministic();
     let mut lent = 0;
-    let mut went = [0; 12];
+    let mut went = [0; 13];
     for _ in 0..if cfg!(debug_assertions) { 10 } else { 100 } {
         let config = settings().new_tree(&mut runner).expect("settings").current();
         let mut both = Both::new(Config { max_size: config.max_size.max(1), ..config });
@@ -348,6 +411,7 @@ fn the_core_does_what_the_reference_does_under_load() {
             totals.create_failed,
             totals.check_failed,
             totals.closed,
+            totals.detached,
             totals.abandoned,
             totals.queued,
             totals.timed_out,

@@ -51,12 +51,16 @@ impl Counts {
 pub struct Totals {
     /// Resources opened.
     pub created: u64,
+    /// Resources opened elsewhere and added.
+    pub added: u64,
     /// Creations that failed, timed out or panicked.
     pub create_failed: u64,
     /// Resources found unfit by a check, a failed or late one included.
     pub check_failed: u64,
     /// Resources closed, or dropped because a job of theirs was abandoned.
     pub closed: u64,
+    /// Resources that their borrowers kept.
+    pub detached: u64,
     /// Jobs that outlived their deadline.
     pub abandoned: u64,
     /// Callers that had to queue.

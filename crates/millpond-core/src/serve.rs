@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::core::{Core, Mode};
 use crate::io::{Action, Idle, Job, Why};
+use crate::notes::{CloseReason, Note};
 use crate::phases::Phase;
 use crate::slots::State;
 use crate::timers::TimerKey;
@@ -16,6 +17,8 @@ pub(crate) enum Vetted {
     Fit,
     /// May be lent once it was checked.
     Unchecked,
+    /// May be lent once it was checked, and nobody need ask for it first.
+    Suspect,
     /// Must be closed.
     Outdated,
 }
@@ -45,11 +48,12 @@ impl Core {
             }
             // A bit that came home before the flag was up told nobody: look again.
         }
-        self.grow(now);
+        self.grow(now, idle);
         self.phases.enter(self.phase(), now);
         if self.mode == Mode::Closing && self.slots.counts().charged() == 0 {
             self.mode = Mode::Drained;
             self.act(Action::Drained);
+            self.note(Note::Drained);
         }
     }
 
@@ -65,6 +69,7 @@ impl Core {
             || self.asleep
             // mutate:
             || !self.driver
+            || !self.config.self_service
     }
 
     /// Whether there are more resources than there may be, those on their way out not counted.
@@ -131,11 +136,10 @@ impl Core {
             if idle.claim(index) {
                 match self.vet(index, now, idle) {
                     // It came home between the two looks.
-                    // mutate-lines 2: Vetted::Fit | Vetted::Unchecked => {
+                    // mutate-lines 2: Vetted::Fit | Vetted::Unchecked | Vetted::Suspect => {
                     Vetted::Fit => return Some(index),
-                    Vetted::Unchecked => {
-                        self.slots.enter(index, State::Checking { doubtful: false });
-                        self.start(index, Job::Check, now);
+                    Vetted::Unchecked | Vetted::Suspect => {
+                        self.check(index, false, idle.since(index), now);
                     }
                     Vetted::Outdated => self.start(index, Job::Close, now),
                 }
@@ -145,12 +149,13 @@ impl Core {
     }
 
     pub(crate) fn vet(&self, index: u32, now: Instant, idle: &impl Idle) -> Vetted {
-        let since = idle.since(index);
+        let slot = self.slots.get(index);
+        let unseen = now.saturating_duration_since(slot.unseen(idle.since(index)));
         if self.is_outdated(index, now) {
             Vetted::Outdated
-        } else if now.saturating_duration_since(since) >= self.config.check_after_idle
-            || self.suspect_before.is_some_and(|before| since <= before)
-        {
+        } else if slot.suspect {
+            Vetted::Suspect
+        } else if unseen >= self.config.check_after_idle {
             Vetted::Unchecked
         } else {
             Vetted::Fit
@@ -162,16 +167,41 @@ impl Core {
         slot.epoch != self.epoch || slot.retire_at.is_some_and(|at| at <= now)
     }
 
-    /// A resource that may be lent is in the core's hands: it goes to the first in the queue, or lies idle.
-    pub(crate) fn place(&mut self, index: u32, now: Instant, idle: &mut impl Idle) {
-        if self.is_closing() || self.is_over_size() || self.is_outdated(index, now) {
+    /// Why a resource is to be closed that nobody complained of.
+    pub(crate) fn fault(&self, index: u32, now: Instant) -> CloseReason {
+        let slot = self.slots.get(index);
+        if self.is_closing() {
+            CloseReason::PoolClosed
+        } else if slot.epoch != self.epoch {
+            CloseReason::Retired
+        } else if slot.retire_at.is_some_and(|at| at <= now) {
+            if slot.retired { CloseReason::Retired } else { CloseReason::TooOld }
+        } else if self.is_over_size() {
+            CloseReason::OverSize
+        } else {
+            CloseReason::Idle
+        }
+    }
+
+    /// Whether a resource that comes home is to be closed, fit or not.
+    pub(crate) fn is_unwanted(&self, index: u32, now: Instant) -> bool {
+        self.is_closing() || self.is_over_size() || self.is_outdated(index, now)
+    }
+
+    /// A resource that may be lent is in the core's hands: it goes to the first in the queue, or lies idle as it has `since`
+    /// then.
+    pub(crate) fn place(&mut self, index: u32, since: Instant, now: Instant, idle: &mut impl Idle) {
+        if self.is_unwanted(index, now) {
             return self.start(index, Job::Close, now);
+        }
+        if self.slots.get(index).suspect {
+            return self.check(index, false, since, now);
         }
         match self.waiters.front() {
             Some(id) if self.mode == Mode::Open => self.offer(id, index, now),
             _ => {
                 self.slots.enter(index, State::Live);
-                idle.release(index, now);
+                idle.release(index, since);
             }
         }
     }
@@ -190,7 +220,7 @@ impl Core {
         let tripped = self.backoff.is_tripped();
         let others = counts.live + counts.offered + counts.checking + counts.resetting;
         // A probe behind a tripped breaker is for the next caller to profit from, not for this one to wait for.
-        let coming = others + if tripped { 0 } else { counts.creating };
+        let coming = others + if tripped { 0 } else { self.slots.opening() };
         if self.mode == Mode::Open
             && self.backoff.is_hopeless()
             && coming == 0
@@ -201,30 +231,9 @@ impl Core {
         }
     }
 
-    /// Starts creations as far as demand, capacity, the limit and the back-off allow.
-    fn grow(&mut self, now: Instant) {
-        if self.mode != Mode::Open || self.backoff.is_running() {
-            return;
-        }
-        let limit = if self.backoff.is_failing() { 1 } else { self.config.max_creating };
-        loop {
-            let counts = self.slots.counts();
-            let coming = self.slots.coming();
-            let wanted = coming < self.waiters.waiting() + self.unasked;
-            if !wanted || counts.creating >= limit || counts.charged() >= self.config.max_size {
-                return;
-            }
-            let unasked = coming >= self.waiters.waiting();
-            let lifetime =
-                self.backoff.shortened(self.config.max_lifetime, self.config.lifetime_jitter);
-            let id = self.slots.occupy(unasked, self.epoch, now.checked_add(lifetime), now);
-            self.start(id.index(), Job::Create, now);
-        }
-    }
-
     /// The tick: falls asleep if everything that is open lies idle and nothing is under way.
     pub(crate) fn tick(&mut self, now: Instant, idle: &impl Idle) {
-        if self.is_closing() {
+        if self.is_closing() && !self.config.leases_watched {
             // Nobody helps himself any more, so nobody asks for the time.
             return;
         }

@@ -39,6 +39,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod names;
 mod nap;
 
 use std::future::pending;
@@ -50,6 +51,9 @@ use millpond::{Runtime, SpawnError, Task};
 use tokio::runtime::Handle;
 
 /// Plugs a pool into whichever tokio runtime the calling thread is in.
+///
+/// Runtimes are told apart by tokio's own `Handle::id`, so that a pool shared by several keeps its deadlines in each, whichever
+/// of them stops. Tasks are told apart by tokio's ids, and what `block_on` polls by its thread.
 ///
 /// | where a call is made | `now` | `sleep_until` | `spawn` |
 /// |---|---|---|---|
@@ -119,6 +123,14 @@ impl Runtime for Tokio {
         });
         let refused = if spawned.is_finished() { take(&slot) } else { None };
         refused.map_or(Ok(()), |task| Err(SpawnError::new(task)))
+    }
+
+    fn here(&self) -> u64 {
+        names::runtime()
+    }
+
+    fn task(&self) -> Option<u64> {
+        names::task()
     }
 }
 

@@ -9,13 +9,24 @@ use std::time::Duration;
 use futures::future::select;
 use millpond_core::Input;
 
+use crate::alarm::Alarm;
 use crate::common::contained;
-use crate::desk::Hub;
+use crate::desk::{Desk, Hub};
 use crate::holders::Holder;
 use crate::manager::Manager;
 use crate::sync::Arc;
 
-/// What [`Pool::close`](crate::Pool::close) achieved.
+/// What [`Pool::close`](crate::Pool::close) achieved. Shown in one line, with every holder that is left.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # async fn example<M: millpond::Manager>(pool: millpond::Pool<M>) {
+/// let report = pool.close(Duration::from_secs(5)).await;
+/// assert!(report.drained, "{report}");
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CloseReport {
@@ -90,11 +101,12 @@ pub(crate) struct Watch<M: Manager> {
     event: Event,
     /// Its place among those the desk will wake.
     key: Option<u64>,
+    alarm: Alarm,
 }
 
 impl<M: Manager> Watch<M> {
     pub(crate) fn new(hub: Arc<Hub<M>>, event: Event) -> Self {
-        Self { hub, event, key: None }
+        Self { hub, event, key: None, alarm: Alarm::default() }
     }
 }
 
@@ -116,12 +128,19 @@ impl<M: Manager> Future for Watch<M> {
         }
         visit.watch(&mut this.key, waker);
         let needs_driver = draining && visit.needs_driver();
+        let mut home = visit.desk().home();
         drop(visit);
         // mutate: if false {
         if needs_driver {
             // Without a runtime here, it is for the next who has one.
             let _ = this.hub.ensure_driver();
+            home = this.hub.read(Desk::home);
         }
+        this.alarm = if draining && this.hub.here() != home {
+            Alarm::new(&this.hub, None, cx)
+        } else {
+            Alarm::default()
+        };
         Poll::Pending
     }
 }

@@ -4,6 +4,8 @@
 //! themselves from the shelves behind, as if they had come before it. What came home before its shelf was attended is seen
 //! when the core looks again; what comes home after is brought to the desk by whoever brought it.
 
+mod leases;
+mod record;
 mod visit;
 
 use std::borrow::Cow;
@@ -11,25 +13,35 @@ use std::collections::{BTreeMap, VecDeque};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use self::leases::{Suspects, Tasks};
 pub(crate) use self::visit::{Answer, Visit};
 use crate::common::{Common, PoolClaim, PoolShelves, contained, dispose};
 use crate::driver::{self, Driver, Order};
 use crate::error::CreateFailure;
+use crate::event::{EventKind, EventSink};
 use crate::holders::Label;
 use crate::manager::Manager;
 use crate::runtime::Runtime;
 use crate::sync::{Arc, Mutex, Weak, lock};
 use futures::future::AbortHandle;
-use millpond_core::{Core, GiveBack, Input, Outcome, SlotId, WaiterId};
+use millpond_core::{Core, GiveBack, Input, Outcome, SlotId, WaiterId, Why};
 
 /// What all handles of a pool, its driver and its tasks share.
 pub(crate) struct Hub<M: Manager> {
     pub(crate) common: Arc<Common<M>>,
     pub(crate) shelves: PoolShelves<M>,
     pub(crate) runtime: Box<dyn Runtime>,
-    pub(crate) get_timeout: Option<Duration>,
+    pub(crate) care: Care,
     desk: Mutex<Desk<M>>,
     pub(crate) me: Weak<Self>,
+}
+
+/// Settings that are no business of the core.
+#[derive(Default)]
+pub(crate) struct Care {
+    pub(crate) get_timeout: Option<Duration>,
+    pub(crate) sink: Option<Arc<dyn EventSink>>,
+    pub(crate) leak_after: Option<Duration>,
 }
 
 /// What the lock guards.
@@ -50,6 +62,10 @@ pub(crate) struct Desk<M: Manager> {
     /// Who waits for the pool to close or to drain, by key.
     watchers: BTreeMap<u64, Option<Waker>>,
     driver: DriverState,
+    /// How many events there were.
+    events: u64,
+    suspects: Suspects,
+    pub(crate) tasks: Tasks,
 }
 
 /// What the desk knows of the driver.
@@ -59,14 +75,24 @@ struct DriverState {
     spawned: u64,
     /// The one in charge. *Transitions:* set when it first looks at the desk, cleared when it is dropped.
     valid: Option<u64>,
-    /// The one that was spawned, when, and has not looked at the desk yet.
-    coming: Option<(u64, Instant)>,
+    /// The runtime of the one in charge, as [`Runtime::here`] tells it.
+    home: u64,
+    /// The one that was spawned and has not looked at the desk yet.
+    coming: Option<Coming>,
     /// The deadline that the one in charge sleeps for.
     armed: Option<Instant>,
     /// Since when there is something that it should look at.
     nudged: Option<Instant>,
     /// Wakes it.
     waker: Option<Waker>,
+}
+
+/// A driver on its way to the desk.
+#[derive(Clone, Copy, Debug)]
+struct Coming {
+    number: u64,
+    since: Instant,
+    home: u64,
 }
 
 /// The driver's next turn.
@@ -87,7 +113,7 @@ impl<M: Manager> Hub<M> {
         common: Common<M>,
         width: u32,
         runtime: Box<dyn Runtime>,
-        get_timeout: Option<Duration>,
+        care: Care,
     ) -> Arc<Self> {
         let desk = Desk {
             core,
@@ -99,12 +125,15 @@ impl<M: Manager> Hub<M> {
             orders: VecDeque::new(),
             watchers: BTreeMap::new(),
             driver: DriverState::default(),
+            events: 0,
+            suspects: Suspects::default(),
+            tasks: Tasks::default(),
         };
         Arc::new_cyclic(|me| Self {
             common: Arc::new(common),
             shelves: PoolShelves::<M>::new(width),
             runtime,
-            get_timeout,
+            care,
             desk: Mutex::new(desk),
             me: Weak::clone(me),
         })
@@ -145,6 +174,16 @@ impl<M: Manager> Hub<M> {
             .unwrap_or_else(|_| self.common.to_instant(self.common.tick()))
     }
 
+    /// Which runtime this is.
+    pub(crate) fn here(&self) -> u64 {
+        contained(|| self.runtime.here()).unwrap_or(0)
+    }
+
+    /// Which task this is.
+    pub(crate) fn task(&self) -> Option<u64> {
+        contained(|| self.runtime.task()).ok().flatten()
+    }
+
     /// One step, alone.
     pub(crate) fn tell(&self, input: Input) -> Answer<PoolClaim<M>> {
         self.visit().step(input)
@@ -182,6 +221,20 @@ impl<M: Manager> Hub<M> {
         visit.step(Input::Ended(id, outcome));
     }
 
+    /// A resource that was opened elsewhere joins; if it may not, it comes back with the reason.
+    pub(crate) fn add(&self, resource: M::Resource) -> Result<(), (M::Resource, Why)> {
+        let mut visit = self.visit();
+        match visit.step(Input::Add) {
+            Answer::Adopt(id) => {
+                visit.bring(id, Outcome::Added, resource);
+                visit.step(Input::Ended(id, Outcome::Added));
+                Ok(())
+            }
+            Answer::Refused(refusal) => Err((resource, refusal.why)),
+            _ => Err((resource, Why::Closed)),
+        }
+    }
+
     /// A creation failed, for this reason.
     pub(crate) fn create_failed(&self, id: SlotId, failure: CreateFailure<M::Error>) {
         let mut visit = self.visit_to_end(id);
@@ -206,18 +259,23 @@ impl<M: Manager> Hub<M> {
     ///
     /// There is none, and no runtime here to spawn one on.
     pub(crate) fn ensure_driver(&self) -> Result<(), NoRuntime> {
-        let now = self.now();
-        let number = {
-            let mut desk = lock(&self.desk);
-            // mutate: if false {
-            if !desk.needs_driver(now) {
-                return Ok(());
-            }
-            desk.driver.spawned += 1;
-            let number = desk.driver.spawned;
-            desk.driver.coming = Some((number, now));
-            number
-        };
+        let home = self.here();
+        let mut visit = self.visit();
+        // mutate: if false {
+        if !visit.needs_driver() {
+            return Ok(());
+        }
+        let since = visit.now;
+        let desk = visit.desk();
+        let moves = desk.driver.spawned > 0 && desk.home() != home;
+        desk.driver.spawned += 1;
+        let number = desk.driver.spawned;
+        desk.driver.coming = Some(Coming { number, since, home });
+        if moves {
+            // Who waited beside the last one has to look after itself from now on.
+            visit.wake_all();
+        }
+        drop(visit);
         let me = self.me.upgrade().ok_or(NoRuntime)?;
         let driver = Box::pin(Driver::new(me, number).run());
         match contained(|| self.runtime.spawn(driver)) {
@@ -239,10 +297,12 @@ impl<M: Manager> Hub<M> {
     pub(crate) fn drive(&self, number: u64, first: bool) -> Turn {
         let mut visit = self.visit().by_driver();
         let driver = &mut visit.desk().driver;
-        if first && driver.coming.is_some_and(|(coming, _)| coming == number) {
-            driver.coming = None;
+        if let Some(coming) = driver.coming.take_if(|coming| first && coming.number == number) {
+            driver.home = coming.home;
+            let instead_of = driver.valid;
             // mutate:
             driver.valid = Some(number);
+            visit.tell(EventKind::DriverStarted { number, instead_of });
             visit.step(Input::DriverUp);
         // mutate: } else if true {
         } else if driver.valid == Some(number) {
@@ -250,6 +310,7 @@ impl<M: Manager> Hub<M> {
         } else {
             return Turn::Stop;
         }
+        visit.look_at_leases();
         let desk = visit.desk();
         desk.driver.nudged = None;
         // mutate:
@@ -290,12 +351,13 @@ impl<M: Manager> Hub<M> {
         if driver.valid == Some(number) {
             // mutate:
             driver.valid = None;
+            if !visit.desk().core.is_drained() {
+                visit.tell(EventKind::DriverLost { number });
+            }
             // mutate:
             visit.step(Input::DriverLost);
-        } else if driver.coming.is_some_and(|(coming, _)| coming == number) {
-            // mutate:
-            driver.coming = None;
-        } else {
+        // mutate: } else if driver.coming.is_none_or(|coming| coming.number != number) {
+        } else if driver.coming.take_if(|coming| coming.number == number).is_none() {
             return;
         }
         // Whoever counted on it has to see to another.
@@ -338,6 +400,12 @@ impl<M: Manager> Desk<M> {
             .map(|label| &label.text)
     }
 
+    fn next_event(&mut self) -> u64 {
+        let number = self.events;
+        self.events += 1;
+        number
+    }
+
     /// Whether a queued caller has been woken.
     pub(crate) fn is_woken(&self, id: WaiterId) -> bool {
         self.wakers.get(id.index() as usize).is_none_or(Option::is_none)
@@ -346,18 +414,24 @@ impl<M: Manager> Desk<M> {
     /// Whether nobody drives the pool, as far as can be told: no driver, or one that has not come for a deadline or a message
     /// in all of [`PATIENCE`].
     pub(crate) fn needs_driver(&self, now: Instant) -> bool {
-        let overdue =
-            |at: Option<Instant>| at.is_some_and(|at| now.saturating_duration_since(at) > PATIENCE);
+        let overdue = |at: Option<Instant>| {
+            at.is_some_and(|at| now.saturating_duration_since(at) >= PATIENCE)
+        };
         let driver = &self.driver;
         let needed = match driver.coming {
             // mutate: Some(_) => false,
-            Some((_, since)) => overdue(Some(since)),
+            Some(coming) => overdue(Some(coming.since)),
             // mutate: None => overdue(driver.armed) || overdue(driver.nudged),
             // mutate: None => driver.valid.is_none() || overdue(driver.nudged),
             // mutate: None => driver.valid.is_none() || overdue(driver.armed),
             None => driver.valid.is_none() || overdue(driver.armed) || overdue(driver.nudged),
         };
         needed && !self.core.is_drained()
+    }
+
+    /// The runtime that drives the pool, or is about to, as [`Runtime::here`] tells it.
+    pub(crate) fn home(&self) -> u64 {
+        self.driver.coming.map_or(self.driver.home, |coming| coming.home)
     }
 
     /// Registers a waker, or replaces one, of somebody who watches the pool; returns what it replaced, to be dropped later.
@@ -383,4 +457,4 @@ fn put_at<T>(table: &mut Vec<Option<T>>, index: u32, value: T) -> Option<T> {
 
 /// How long a driver may let a deadline or a message lie before the next visitor takes it for stalled. As long as the claim
 /// window: both ask whether a future that exists is being polled.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);

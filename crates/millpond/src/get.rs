@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 
 use millpond_core::{GiveBack, Input, Refusal, WaiterId, Why};
 
+use crate::alarm::Alarm;
 use crate::common::PoolClaim;
-use crate::desk::{Answer, Hub, Visit};
+use crate::desk::{Answer, Desk, Hub, Visit};
 use crate::error::{Cause, CreateFault, GetError, TryGetError};
+use crate::event::{EventKind, RefusalReason};
 use crate::holders::Label;
 use crate::manager::Manager;
 use crate::pool::Pool;
@@ -20,6 +22,8 @@ use crate::pooled::Pooled;
 use crate::sync::Arc;
 
 /// The future of [`Pool::get`] and, as `Get<'static, _>`, of [`Pool::get_owned`].
+///
+/// Its methods say how long it waits, and what its lease is called; they are called before it is polled.
 ///
 /// # Panics
 ///
@@ -30,6 +34,17 @@ use crate::sync::Arc;
 /// Dropping it at any time is as if it had not been polled, and costs O(1) beside its timer's O(log n): its place in the queue
 /// closes up, and what was set aside for it goes to the next. A creation that was started for it goes on and serves whoever is
 /// first then.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example<M: millpond::Manager>(pool: millpond::Pool<M>) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// let resource = pool.get().timeout(Duration::from_millis(250)).label("search").await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct Get<'p, M: Manager> {
     pool: PoolRef<'p, M>,
@@ -47,9 +62,17 @@ enum PoolRef<'p, M: Manager> {
 struct Ask {
     caller: &'static Location<'static>,
     patience: Patience,
-    /// Boxed, because a labelled call visits the desk anyway, and every other one is faster for each byte it need not move.
-    label: Option<Box<Cow<'static, str>>>,
+    /// Boxed, because who has any of it visits the desk anyway, and every other call is faster for each byte it need not move.
+    rare: Option<Box<Rare>>,
     state: State,
+}
+
+/// What few callers have.
+#[derive(Debug, Default)]
+struct Rare {
+    label: Option<Cow<'static, str>>,
+    /// Only while it is queued.
+    alarm: Alarm,
 }
 
 /// How long the caller waits.
@@ -87,7 +110,8 @@ impl<'p, M: Manager> Get<'p, M> {
         self
     }
 
-    /// Waits until this moment of the pool's clock at most. What is idle is taken even after it.
+    /// Waits until this moment of the pool's clock at most, which is that of its [`Runtime`](crate::Runtime). What is idle is
+    /// taken even after it.
     pub fn deadline(mut self, deadline: Instant) -> Self {
         self.ask.patience = Patience::Until(deadline);
         self
@@ -95,7 +119,7 @@ impl<'p, M: Manager> Get<'p, M> {
 
     /// Names the lease, for `holders` and for the errors of those who wait meanwhile. Costs a visit to the desk.
     pub fn label(mut self, label: impl Into<Cow<'static, str>>) -> Self {
-        self.ask.label = Some(Box::new(label.into()));
+        self.ask.rare.get_or_insert_default().label = Some(label.into());
         self
     }
 }
@@ -142,7 +166,7 @@ impl<M: Manager> PoolRef<'_, M> {
 impl Ask {
     #[inline]
     fn new(caller: &'static Location<'static>) -> Self {
-        Self { caller, patience: Patience::Default, label: None, state: State::New }
+        Self { caller, patience: Patience::Default, rare: None, state: State::New }
     }
 
     #[inline(always)]
@@ -151,7 +175,7 @@ impl Ask {
         hub: &Arc<Hub<M>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Pooled<M>, GetError<M::Error>>> {
-        let stale = if matches!(self.state, State::New) && self.label.is_none() {
+        let stale = if matches!(self.state, State::New) && self.rare.is_none() {
             match take(hub, self.caller) {
                 Taken::Fresh(pooled) => {
                     self.state = State::Done;
@@ -180,8 +204,11 @@ impl Ask {
         }
         let waker = cx.waker().clone();
         let mut visit = match self.state {
-            State::New => hub.visit_to_wait(waker),
-            State::Queued(id) => hub.visit_again(id, waker),
+            State::New => {
+                let task = hub.task();
+                hub.visit_to_wait(waker).of_task(task)
+            }
+            State::Queued(id) => hub.visit_again(id, waker).of_waiter(id),
             State::Done => panic!("`Get` was polled after it had completed"),
         };
         let mut answer = match self.state {
@@ -194,17 +221,21 @@ impl Ask {
         };
         if let Answer::Queued(id) = answer {
             self.state = State::Queued(id);
+            visit.keep_task(id);
             // A resource may have come home between the look at the bits and the flag that stops it.
             // mutate-lines 2: answer = Answer::None;
             answer =
                 if visit.desk().is_woken(id) { visit.step(Input::Claim(id)) } else { Answer::None };
         }
         let settled = self.settle(hub, &mut visit, answer);
+        let mut deadline = None;
         if let State::Queued(id) = self.state {
             // mutate:
             visit.keep_waker(id);
+            deadline = visit.desk().core.deadline(id);
         }
         let needs_driver = visit.needs_driver();
+        let mut home = visit.desk().home();
         drop(visit);
         // Who was served or refused leaves work behind, too: a creation for the next, or a flag that only a driver lowers.
         // mutate: let driven = true;
@@ -212,7 +243,28 @@ impl Ask {
         match (settled, self.state) {
             (Some(result), _) => Poll::Ready(result),
             (None, State::Queued(id)) if !driven => Poll::Ready(self.settle_here(hub, id)),
-            (None, _) => Poll::Pending,
+            (None, _) => {
+                if needs_driver {
+                    home = hub.read(Desk::home);
+                }
+                self.set_alarm(hub, home, deadline, cx);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Who waits in another runtime than the one that drives the pool looks after itself.
+    fn set_alarm<M: Manager>(
+        &mut self,
+        hub: &Hub<M>,
+        home: u64,
+        deadline: Option<Instant>,
+        cx: &mut Context<'_>,
+    ) {
+        if hub.here() != home {
+            self.rare.get_or_insert_default().alarm = Alarm::new(hub, deadline, cx);
+        } else if let Some(rare) = &mut self.rare {
+            rare.alarm = Alarm::default();
         }
     }
 
@@ -223,7 +275,7 @@ impl Ask {
         id: WaiterId,
     ) -> Result<PoolClaim<M>, GetError<M::Error>> {
         hub.check_here();
-        let mut visit = hub.visit();
+        let mut visit = hub.visit().of_waiter(id);
         let answer = visit.step(Input::Claim(id));
         if let Some(result) = self.settle(hub, &mut visit, answer) {
             return result;
@@ -231,7 +283,13 @@ impl Ask {
         self.state = State::Done;
         visit.forget_waker(id);
         visit.step(Input::Cancel(id));
-        Err(GetError::NoRuntime(Box::new(visit.snapshot())))
+        let error = GetError::NoRuntime(Box::new(visit.snapshot_with_holders()));
+        self.tell(&mut visit, &error);
+        Err(error)
+    }
+
+    fn label(&mut self) -> Option<Cow<'static, str>> {
+        self.rare.as_mut().and_then(|rare| rare.label.take())
     }
 
     /// The outcome, if the desk has answered with one.
@@ -242,9 +300,13 @@ impl Ask {
         answer: Answer<PoolClaim<M>>,
     ) -> Option<Result<PoolClaim<M>, GetError<M::Error>>> {
         let result = match answer {
-            Answer::Lent(claim) => Ok(lend(hub, visit, claim, self.caller, self.label.take())),
-            Answer::Refused(refusal) => Err(self.refused(hub, visit, &refusal)),
-            Answer::None | Answer::Queued(_) | Answer::Proceed => return None,
+            Answer::Lent(claim) => Ok(lend(hub, visit, claim, self.caller, self.label())),
+            Answer::Refused(refusal) => {
+                let error = self.refused(hub, visit, &refusal);
+                self.tell(visit, &error);
+                Err(error)
+            }
+            Answer::None | Answer::Queued(_) | Answer::Proceed | Answer::Adopt(_) => return None,
         };
         if let State::Queued(id) = std::mem::replace(&mut self.state, State::Done) {
             visit.forget_waker(id);
@@ -258,7 +320,10 @@ impl Ask {
         visit: &mut Visit<'_, M>,
         refusal: &Refusal,
     ) -> GetError<M::Error> {
-        let mut snapshot = Box::new(visit.snapshot());
+        let mut snapshot = Box::new(match refusal.why {
+            Why::Deadline => visit.snapshot_with_holders(),
+            _ => visit.snapshot(),
+        });
         snapshot.tell(refusal);
         match refusal.why {
             Why::TooManyWaiters => GetError::TooManyWaiters {
@@ -277,20 +342,33 @@ impl Ask {
             }
             _ => {
                 snapshot.timeout = match self.patience {
-                    Patience::Default => hub.get_timeout,
+                    Patience::Default => hub.care.get_timeout,
                     Patience::For(timeout) => Some(timeout),
                     Patience::Until(_) => None,
                 };
-                snapshot.oldest_holders = visit.holders();
-                snapshot.oldest_holders.truncate(3);
                 GetError::Timeout(snapshot)
             }
         }
     }
 
+    /// Tells who watches that the caller gets nothing.
+    fn tell<M: Manager>(&mut self, visit: &mut Visit<'_, M>, error: &GetError<M::Error>) {
+        if visit.is_watched() {
+            let snapshot = error.snapshot();
+            visit.tell(EventKind::Refused {
+                reason: RefusalReason::of(error),
+                waited: snapshot.waited,
+                ahead: snapshot.ahead,
+                caller: self.caller,
+                label: self.label(),
+                held_by_caller: snapshot.held_by_caller.clone(),
+            });
+        }
+    }
+
     fn deadline<M: Manager>(&self, hub: &Hub<M>, now: Instant) -> Option<Instant> {
         match self.patience {
-            Patience::Default => hub.get_timeout.and_then(|timeout| now.checked_add(timeout)),
+            Patience::Default => hub.care.get_timeout.and_then(|timeout| now.checked_add(timeout)),
             Patience::For(timeout) => now.checked_add(timeout),
             Patience::Until(deadline) => Some(deadline),
         }
@@ -354,11 +432,12 @@ fn try_once<M: Manager>(
     hub: &Arc<Hub<M>>,
     caller: &'static Location<'static>,
 ) -> (Result<PoolClaim<M>, TryGetError>, bool) {
-    let mut visit = hub.visit();
+    let task = hub.task();
+    let mut visit = hub.visit().of_task(task);
     let result = match visit.step(Input::Try) {
         Answer::Lent(claim) => Ok(lend(hub, &mut visit, claim, caller, None)),
         Answer::Refused(refusal) => Err(TryGetError::new(refusal.why)),
-        Answer::None | Answer::Queued(_) | Answer::Proceed => Err(TryGetError::Exhausted),
+        _ => Err(TryGetError::Exhausted),
     };
     (result, visit.needs_driver())
 }
@@ -369,11 +448,12 @@ fn lend<M: Manager>(
     visit: &mut Visit<'_, M>,
     claim: PoolClaim<M>,
     caller: &'static Location<'static>,
-    label: Option<Box<Cow<'static, str>>>,
+    label: Option<Cow<'static, str>>,
 ) -> PoolClaim<M> {
     let lease = claim.facts().lent(hub.common.to_tick(visit.now), caller);
+    visit.keep_taker(claim.index(), lease);
     if let Some(text) = label {
-        visit.desk().label(claim.index(), Label { lease, text: *text });
+        visit.desk().label(claim.index(), Label { lease, text });
     }
     claim
 }

@@ -3,7 +3,7 @@
 use std::task::Poll;
 use std::time::Duration;
 
-use millpond::{Pool, Pooled};
+use millpond::{GetError, Pool, Pooled};
 use millpond_test::{Op, Parked, ScriptedManager, Step, TestRuntime};
 use millpond_tests::hop::Hop;
 use millpond_tests::rig::{everything_is_gone, serves_at_full_size};
@@ -77,6 +77,92 @@ fn a_deadline_is_kept_by_the_driver_that_took_over() {
     let error = second.block_on(pool.get().timeout(secs(5))).expect_err("all is lent");
     assert_eq!(error.snapshot().waited, secs(5));
     drop(held);
+}
+
+#[test]
+fn who_waits_elsewhere_when_a_driver_stalls_keeps_the_deadline_without_any_visitor() {
+    let (hop, [first, second], _manager, pool) = pool(1);
+    let held = first.block_on(pool.get()).expect("there is one");
+    first.run_until_idle();
+    hop.enter(1);
+    // Not long enough for anybody to suspect anything.
+    hop.pass(ms(100));
+    let refused = second.try_block_on(pool.get().timeout(secs(5)));
+    let Ok(Err(GetError::Timeout(snapshot))) = refused else { panic!("{refused:?}") };
+    assert_eq!(snapshot.waited, secs(5));
+    drop(held);
+}
+
+#[test]
+fn a_short_deadline_is_kept_as_exactly_as_a_long_one() {
+    let (hop, [first, second], _manager, pool) = pool(1);
+    let held = first.block_on(pool.get()).expect("there is one");
+    first.run_until_idle();
+    hop.enter(1);
+    let refused = second.try_block_on(pool.get().timeout(ms(300)));
+    let Ok(Err(GetError::Timeout(snapshot))) = refused else { panic!("{refused:?}") };
+    assert_eq!(snapshot.waited, ms(300));
+    drop(held);
+}
+
+#[test]
+fn what_is_to_be_done_for_who_waits_elsewhere_is_done_although_nobody_else_comes() {
+    let (hop, [first, second], manager, pool) = pool(1);
+    drop(first.block_on(pool.get()).expect("there is one"));
+    first.run_until_idle();
+    hop.enter(1);
+    hop.pass(ms(100));
+    pool.retire_all(Duration::ZERO);
+    let served = second.try_block_on(pool.get().timeout(secs(5)));
+    assert!(matches!(served, Ok(Ok(_))), "{served:?}");
+    drop(served);
+    assert_eq!((manager.opened(), manager.closed()), (2, 1));
+}
+
+#[test]
+fn who_waits_where_the_driver_was_keeps_the_deadline_when_the_next_one_stalls() {
+    let (hop, [first, second], _manager, pool) = pool(1);
+    let held = first.block_on(pool.get()).expect("there is one");
+    let mut waiting = Parked::new(pool.get().timeout(secs(60)));
+    assert!(waiting.poll().is_pending());
+    first.run_until_idle();
+    // The first runtime stalls, so a visitor to the second takes over; then that one stalls, too, and the first goes on.
+    hop.enter(1);
+    hop.pass(secs(3));
+    let mut visitor = Parked::new(pool.get());
+    assert!(visitor.poll().is_pending());
+    second.run_until_idle();
+    assert!(waiting.is_woken(), "to see that it is served from elsewhere now");
+    hop.enter(0);
+    let refused = first.try_block_on(waiting.future().expect("it waits"));
+    let Ok(Err(GetError::Timeout(snapshot))) = refused else { panic!("{refused:?}") };
+    assert_eq!(snapshot.waited, secs(60));
+    drop((visitor, held));
+}
+
+#[test]
+fn a_pool_that_drains_elsewhere_is_seen_to_by_who_waits_for_it() {
+    let (hop, [first, second], manager, pool) = pool(1);
+    drop(first.block_on(pool.get()).expect("there is one"));
+    first.run_until_idle();
+    hop.enter(1);
+    hop.pass(ms(100));
+    let closed = second.try_block_on(pool.close(secs(60)));
+    assert!(matches!(&closed, Ok(report) if report.drained), "{closed:?}");
+    everything_is_gone(&pool, &manager);
+}
+
+#[test]
+fn who_waits_beside_the_driver_sets_no_timer_of_its_own() {
+    let (_hop, [first, _second], _manager, pool) = pool(1);
+    let held = first.block_on(pool.get()).expect("there is one");
+    first.run_until_idle();
+    let armed = first.timers();
+    let mut waiting: Vec<_> = (0..8).map(|_| Parked::new(pool.get())).collect();
+    assert!(waiting.iter_mut().all(|get| get.poll().is_pending()));
+    first.run_until_idle();
+    assert!(first.timers() <= armed.max(1), "one for the whole pool");
+    drop((waiting, held));
 }
 
 #[test]

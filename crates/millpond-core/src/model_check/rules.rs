@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::cast::Stage;
+use super::cast::{Stage, Task};
 use super::world::World;
 use crate::core::Mode;
 use crate::io::{Action, Input, Job, Why};
@@ -137,7 +137,7 @@ fn in_order(
             line.insert(turn.unwrap_or(served.len()), id);
         }
         // What was offered is taken back: those it was offered to came first.
-        Input::RetireAll { spread: Duration::ZERO } => {
+        Input::RetireAll { spread: Duration::ZERO } | Input::DriverLost => {
             line = before.offered.iter().copied().chain(line).collect();
         }
         _ => {}
@@ -233,7 +233,7 @@ pub(super) fn state(world: &World) -> Verdict {
         return Err("drained, and not empty, or the other way round".into());
     }
     callers(world)?;
-    if world.nudged { Ok(()) } else { at_rest(world) }
+    at_rest(world)
 }
 
 /// I1: every resource has exactly one owner.
@@ -251,7 +251,7 @@ fn one_owner(world: &World, slot: u32) -> Verdict {
         State::Vacant => (holders, offers, task, timer) == (0, 0, None, false),
         State::Live => (holders, offers, task, timer) == (1, 0, None, false),
         State::Offered => (holders, offers, task, timer) == (0, 1, None, false),
-        State::Creating { .. } => {
+        State::Creating { .. } | State::Void => {
             (holders, offers, task, timed) == (0, 0, Some((Job::Create, false)), true)
         }
         State::Checking { .. } => {
@@ -328,9 +328,20 @@ fn at_rest(world: &World) -> Verdict {
             return Err(format!("I3: somebody waits while slot {slot} lies idle"));
         }
     }
-    let coming = checks + counts.creating + counts.resetting;
+    let is_void = |slot: &u32| {
+        world.task_of(*slot).is_some_and(Task::is_opening) && world.void & (1 << *slot) != 0
+    };
+    let void = world.slots().filter(is_void).count() as u32;
+    let coming = checks + counts.creating - void + counts.resetting;
     if counts.charged() < core.config.max_size && coming == 0 && !core.backoff.is_running() {
         return Err("I3: somebody waits while there is room and nothing is coming".into());
+    }
+    let limit = if core.backoff.is_failing() { 1 } else { core.config.max_creating };
+    let may_open = counts.charged() < core.config.max_size
+        && counts.creating - void < limit
+        && !core.backoff.is_running();
+    if may_open && coming < waiting && core.timers.get(TimerKey::Growth).is_none() {
+        return Err("somebody waits for returns, and nobody will look whether they come".into());
     }
     Ok(())
 }

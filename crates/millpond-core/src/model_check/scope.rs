@@ -6,7 +6,7 @@ use super::shelf::OLD;
 use crate::Config;
 
 /// A kind of step that a search may take besides those it always takes: a caller comes to wait, is polled, leaves or is
-/// forgotten; a borrower gives back by its bit, in two steps; a creation begins and ends; the claim window ends.
+/// forgotten; a borrower gives back by its bit or at the desk; a creation begins and ends; the claim window ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Also {
     /// Some callers have a deadline, which passes at any moment.
@@ -31,6 +31,8 @@ pub(super) enum Also {
     Discards,
     /// Borrowers keep.
     Detaches,
+    /// Somebody looks through what lies idle, and adds what was opened elsewhere.
+    Looks,
     /// Resources lie idle long enough to need a check; checks fail.
     Checks,
     /// The size changes.
@@ -51,6 +53,8 @@ pub(super) enum Also {
     Sweeps,
     /// Timers that are noticed late, by a poll, a cancel or the end of a job.
     Late,
+    /// Creations take long, so that returns may serve those who wait before.
+    Paced,
 }
 
 /// One search.

@@ -18,9 +18,13 @@ pub(super) enum Step {
     Leave(usize),
     /// A caller helps itself.
     Take,
-    /// A borrower sets its bit, and goes to the desk at once or later.
-    Home(usize, bool),
-    Nudge,
+    /// A borrower gives back: by its bit, or at the desk if that is attended.
+    Home(usize),
+    /// Somebody comes to the desk without a cause.
+    Visit,
+    /// Somebody takes what lies idle, only to look at it.
+    Look(u32),
+    Add,
     Give(usize, GiveBack),
     Begin(usize),
     End(usize, u8),
@@ -51,8 +55,10 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         24 => any::<usize>().prop_map(Step::PollWoken),
         4 => any::<usize>().prop_map(Step::Leave),
         8 => Just(Step::Take),
-        20 => (any::<usize>(), any::<bool>()).prop_map(|(nth, tell)| Step::Home(nth, tell)),
-        3 => Just(Step::Nudge),
+        20 => any::<usize>().prop_map(Step::Home),
+        3 => Just(Step::Visit),
+        2 => (0u32..8).prop_map(Step::Look),
+        1 => Just(Step::Add),
         5 => (any::<usize>(), how).prop_map(|(nth, how)| Step::Give(nth, how)),
         24 => any::<usize>().prop_map(Step::Begin),
         24 => (any::<usize>(), any::<u8>()).prop_map(|(nth, dice)| Step::End(nth, dice)),
@@ -102,6 +108,9 @@ pub(super) fn settings() -> impl Strategy<Value = Config> {
             fail_fast_after,
             tick: Duration::from_nanos(233_000_089),
             seed,
+            self_service: true,
+            leases_watched: false,
+            watched: true,
         },
     )
 }
