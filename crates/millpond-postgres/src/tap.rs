@@ -100,3 +100,38 @@ impl TlsConnect<Tap> for Tapped {
         ready(Ok(stream))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio_postgres::Config;
+
+    use super::*;
+    use crate::address::Address;
+    use crate::census::Census;
+    use crate::socket::Socket;
+
+    #[tokio::test]
+    async fn it_is_shut_down_when_the_server_has_hung_up_as_well() -> io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = Address::Tcp { at: listener.local_addr()?, hostname: None };
+        let socket = Socket::open(&address, &Config::new()).await?;
+        let (mut server, _) = listener.accept().await?;
+        let census = Arc::<Census>::default();
+        let mut tap = Tap::new(Box::new(socket), Wire::new(Arc::default()), census.enter());
+
+        let shutting = tokio::spawn(async move { tap.shutdown().await });
+        assert_eq!(server.read(&mut [0]).await?, 0, "our side is shut down");
+        server.write_all(b"a last word").await?;
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!shutting.is_finished(), "the server has not hung up");
+        assert_eq!(census.open(), 1);
+        drop(server);
+        shutting.await??;
+        assert_eq!(census.open(), 0);
+        Ok(())
+    }
+}

@@ -192,7 +192,7 @@ const PREPARED: &[(&str, &str)] =
     &[("PREPARE pond AS SELECT 1", "SELECT count(*) FROM pg_prepared_statements WHERE from_sql")];
 
 const PIKE: &str = "SELECT nullif(current_setting('my.pike', true), '')";
-const SLEEP: &str = "SELECT pg_sleep(100)";
+const SLEEP: &str = "SELECT pg_sleep(1000)";
 
 /// Which of these reach the next borrower.
 async fn left(recycle: Recycle, application: &str, leftovers: &[(&str, &str)]) -> Vec<bool> {

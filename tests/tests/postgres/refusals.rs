@@ -118,6 +118,34 @@ fn a_server_with_too_few_connections_is_not_stormed_and_serves_with_what_it_has(
 }
 
 #[test]
+fn a_server_that_is_full_is_waited_for() {
+    let settings = ["max_connections = 4", "superuser_reserved_connections = 2"];
+    let Some(cluster) = cluster(&settings) else { return };
+    runtime().block_on(async {
+        let outside = Outside::connect(&cluster).await;
+        outside.run("CREATE ROLE roach LOGIN").await;
+        let mut config = config(&cluster, "full");
+        config.user("roach");
+        let pool = |manager| {
+            let at_once = Duration::from_millis(1);
+            pool(manager, |builder| builder.create_backoff(at_once, at_once))
+        };
+        let first = pool(PostgresManager::new(config.clone()));
+        let held = take(&first).await;
+        let second = pool(PostgresManager::new(config));
+        let mut waiting = Box::pin(second.get());
+        tokio::select! {
+            got = &mut waiting => panic!("there should be no connection left: {got:?}"),
+            () = until(|| second.status().totals.create_failed > 2) => {}
+        }
+        drop(held);
+        close(&first).await;
+        drop(waiting.await.expect("there is room again"));
+        close(&second).await;
+    });
+}
+
+#[test]
 fn a_server_in_the_wrong_role_is_not_used() {
     let Some(cluster) = cluster(&[]) else { return };
     runtime().block_on(async {
