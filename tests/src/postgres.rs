@@ -14,7 +14,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::{env, fmt, fs, io};
+use std::{env, fmt, fs, io, thread};
 
 use tokio_postgres::Config;
 
@@ -67,6 +67,28 @@ impl Cluster {
             Self::found(&programs, &user).map_err(|error| NoCluster::Broken(error.to_string()))?;
         cluster.begin(settings).map_err(NoCluster::Broken)?;
         Ok(cluster)
+    }
+
+    /// The same for a test: `None` if this machine lacks what it takes. Then that is said, for `cargo xtask test` to count,
+    /// unless services are required.
+    ///
+    /// # Panics
+    ///
+    /// If there should be a server, and is none.
+    #[must_use]
+    #[track_caller]
+    pub fn for_test(settings: &[&str]) -> Option<Self> {
+        match Self::start(settings) {
+            Ok(cluster) => Some(cluster),
+            Err(NoCluster::Missing(what)) if env::var_os(REQUIRED).is_none() => {
+                let name = thread::current().name().unwrap_or("of no name").to_owned();
+                let line = format!("\nskipped test {name}: {what}\n");
+                // Past libtest, which keeps to itself what a test that passes has printed.
+                let _ = io::stderr().write_all(line.as_bytes());
+                None
+            }
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// How to reach it.
@@ -268,6 +290,9 @@ const PROGRAMS_MISSING: &str =
     "PostgreSQL's server programs (initdb, pg_ctl, postgres) are not installed";
 const PROGRAMS: [&str; 3] = ["initdb", "pg_ctl", "postgres"];
 const LOG: &str = "server.log";
+
+/// What `cargo xtask test --require-services` sets.
+const REQUIRED: &str = "MILLPOND_REQUIRE_SERVICES";
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 

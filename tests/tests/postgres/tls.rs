@@ -14,7 +14,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{ChannelBinding, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::support::{Outside, close, cluster, one_thread, pool_of_one, take};
+use crate::support::{Outside, close, one_thread, pool_of_one, take};
 
 /// A certificate for `localhost` that vouches for itself.
 fn certificate() -> CertifiedKey {
@@ -62,7 +62,7 @@ fn remote(cluster: &Cluster, application: &str) -> Config {
 
 #[test]
 fn connections_over_tls_are_cleaned_cancelled_and_closed_like_any_other() {
-    let Some(cluster) = cluster(&["listen_addresses = '127.0.0.1'"]) else { return };
+    let Some(cluster) = Cluster::for_test(&["listen_addresses = '127.0.0.1'"]) else { return };
     one_thread().block_on(async {
         let outside = Outside::connect(&cluster).await;
         outside
@@ -118,7 +118,7 @@ fn connections_over_tls_are_cleaned_cancelled_and_closed_like_any_other() {
 
 #[test]
 fn who_asks_for_tls_does_not_go_without() {
-    let Some(cluster) = cluster(&["listen_addresses = '127.0.0.1'"]) else { return };
+    let Some(cluster) = Cluster::for_test(&["listen_addresses = '127.0.0.1'"]) else { return };
     one_thread().block_on(async {
         let refused = async |manager| {
             let pool = pool_of_one(manager);
