@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
+use tokio_postgres::Config;
 
 use crate::runtime::Runtime;
 
@@ -15,17 +16,19 @@ pub(crate) struct Args {
     pub(crate) rate: u64,
     /// How long requests arrive.
     pub(crate) seconds: u64,
-    /// Workers at most, each with a connection of its own.
+    /// Connections at most.
     pub(crate) size: usize,
     /// How long after its arrival a request is still worth an answer.
     pub(crate) deadline: Duration,
-    /// How long each request keeps its worker, its transaction included.
+    /// How long each request keeps its connection, its transaction included.
     pub(crate) hold: Duration,
     /// How long the database stands still.
     pub(crate) stall: Duration,
     pub(crate) seed: u64,
     pub(crate) queue: Queue,
     pub(crate) runtime: Runtime,
+    /// The server to ask, instead of an SQLite file.
+    pub(crate) postgres: Option<Box<Config>>,
 }
 
 /// Who decides how long a request waits.
@@ -57,6 +60,7 @@ impl Default for Args {
             seed: 1,
             queue: Queue::Millpond,
             runtime: Runtime::Tokio,
+            postgres: None,
         }
     }
 }
@@ -79,6 +83,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
             Arg::Long("stall") => args.stall = millis(&mut parser, "--stall", 0..=60_000)?,
             Arg::Long("seed") => args.seed = number(&mut parser, "--seed", 0..=u64::MAX)?,
             Arg::Long("runtime") => args.runtime = runtime(&mut parser)?,
+            Arg::Long("postgres") => args.postgres = Some(config(&mut parser)?),
             Arg::Long("naive") => args.queue = Queue::Naive,
             Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help),
             other => return Err(other.unexpected().to_string()),
@@ -90,7 +95,19 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
     if args.stall >= Duration::from_secs(args.seconds) {
         return Err("--stall: must be shorter than the run, see --seconds".to_owned());
     }
+    if args.postgres.is_some() && args.runtime != Runtime::Tokio {
+        return Err("--postgres: its connections live on tokio, see --runtime".to_owned());
+    }
     Ok(Command::Run(args))
+}
+
+fn config(parser: &mut Parser) -> Result<Box<Config>, String> {
+    let url = parser.value().map_err(|error| error.to_string())?;
+    let config = url.to_string_lossy().parse().map(Box::new);
+    // What it says may show a password.
+    config.map_err(|_| {
+        "--postgres: this is not a URL like postgres://user:password@host/database".to_owned()
+    })
 }
 
 fn runtime(parser: &mut Parser) -> Result<Runtime, String> {
@@ -125,12 +142,13 @@ pub(crate) const USAGE: &str = "\
 usage: storm [options]
   --rate N       requests per second, arriving at random                 (840)
   --seconds N    how long they arrive                                     (12)
-  --size N       workers, each with its own SQLite connection              (8)
+  --size N       connections to the database, at most                      (8)
   --deadline MS  how long after its arrival an answer is worth having    (500)
-  --hold MS      how long a request keeps its worker                      (10)
+  --hold MS      how long a request keeps its connection                  (10)
   --stall MS     how long the database stands still, in the middle      (1500)
   --seed N       of the arrivals                                           (1)
   --runtime NAME tokio, smol or async-std                            (tokio)
+  --postgres URL a PostgreSQL server (without TLS) instead of an SQLite file
   --naive        an endless queue that each caller leaves by its own timer
 ";
 
@@ -161,6 +179,7 @@ mod tests {
             seed: 7,
             queue: Queue::Naive,
             runtime: Runtime::Smol,
+            postgres: None,
         };
         assert_eq!(parse(line), Ok(Command::Run(expected)));
         assert_eq!(parse("--rate=5 --help"), Ok(Command::Help));
@@ -193,14 +212,35 @@ mod tests {
 
     #[test]
     fn the_usage_tells_the_defaults() {
-        let Args { rate, seconds, size, deadline, hold, stall, seed, queue: _, runtime } =
-            Args::default();
+        let Args {
+            rate,
+            seconds,
+            size,
+            deadline,
+            hold,
+            stall,
+            seed,
+            queue: _,
+            runtime,
+            postgres: _,
+        } = Args::default();
         let numbers =
             [rate, seconds, size as u64, deadline.as_millis() as u64, hold.as_millis() as u64];
         for number in numbers.into_iter().chain([stall.as_millis() as u64, seed]) {
             assert!(USAGE.contains(&format!("({number})\n")), "{number}");
         }
         assert!(USAGE.contains(&format!("({})\n", runtime.name())));
+    }
+
+    #[test]
+    fn a_server_is_named_by_its_url_and_lives_on_tokio() {
+        let Ok(Command::Run(args)) = parse("--postgres postgres://me@pond/fish") else {
+            panic!("it is a URL")
+        };
+        assert_eq!(args.postgres.unwrap().get_dbname(), Some("fish"));
+        assert!(parse("--postgres postgres://me@pond:x").unwrap_err().contains("not a URL"));
+        let refusal = parse("--runtime smol --postgres postgres://me@pond/fish").unwrap_err();
+        assert_eq!(refusal, "--postgres: its connections live on tokio, see --runtime");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use crate::schedule::mix;
+use crate::pond::{ACCOUNTS, Books, account};
 
 /// A folder for the file, removed with all that is in it when dropped.
 pub(crate) struct Folder {
@@ -64,10 +64,10 @@ impl Database {
         Ok(Self { connection: connect(file)?, hold, _seat: seat })
     }
 
-    /// Serves one request: an update, an insert and a read in one transaction, and then a slow query.
+    /// Serves one request, see `Pond::serve`.
     ///
-    /// The slow query is a sleep for what is left of the hold, so that what the workers can do does not depend on the machine.
-    /// It is outside the transaction, because SQLite has one writer at a time: inside, it would be a queue of its own.
+    /// The slow query is a sleep. It is outside the transaction, because SQLite has one writer at a time: inside, it would be a
+    /// queue of its own.
     #[expect(clippy::disallowed_methods, reason = "a thread of its own, far from any runtime")]
     pub(crate) fn serve(&mut self, request: u64) -> rusqlite::Result<i64> {
         let begun = Instant::now();
@@ -168,47 +168,16 @@ pub(crate) fn stall(
     Ok(())
 }
 
-/// What the file says has been done.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Books {
-    /// Requests in the ledger, where each can be but once.
-    pub(crate) requests: u64,
-    /// The wrapping sum of [`checksum`] over them.
-    pub(crate) checksum: u64,
-    /// Accounts whose count is not the number of their requests in the ledger.
-    pub(crate) wrong_accounts: u64,
-}
-
-impl Books {
-    /// Counts one request.
-    pub(crate) fn enter(&mut self, request: u64) {
-        self.requests += 1;
-        self.checksum = self.checksum.wrapping_add(mix(request));
-    }
-
-    /// Reads the whole file.
-    pub(crate) fn audit(file: &Path) -> rusqlite::Result<Self> {
-        let connection = connect(file)?;
-        let mut books = Self::default();
-        let mut hits = vec![0_i64; ACCOUNTS as usize];
-        let mut statement = connection.prepare("SELECT request, account FROM ledger")?;
-        let mut rows = statement.query(())?;
-        while let Some(row) = rows.next()? {
-            let (request, at) = (row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)?);
-            books.enter(request);
-            // A request booked elsewhere than it should be shows in two accounts.
-            if at == account(request) {
-                hits[at as usize] += 1;
-            }
-        }
-        let mut statement = connection.prepare("SELECT id, hits FROM account")?;
-        let mut rows = statement.query(())?;
-        while let Some(row) = rows.next()? {
-            let (id, counted) = (row.get::<_, i64>(0)?, row.get::<_, i64>(1)?);
-            books.wrong_accounts += u64::from(hits.get(id as usize) != Some(&counted));
-        }
-        Ok(books)
-    }
+/// Reads the whole file.
+pub(crate) fn audit(file: &Path) -> rusqlite::Result<Books> {
+    let connection = connect(file)?;
+    let pairs = |sql| {
+        let mut statement = connection.prepare(sql)?;
+        let rows = statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        rows.collect::<rusqlite::Result<Vec<(i64, i64)>>>()
+    };
+    let ledger = pairs("SELECT request, account FROM ledger")?;
+    Ok(Books::read(&ledger, &pairs("SELECT id, hits FROM account")?))
 }
 
 fn connect(file: &Path) -> rusqlite::Result<Connection> {
@@ -222,13 +191,6 @@ fn connect(file: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "synchronous", "OFF")?;
     Ok(connection)
 }
-
-/// Which account a request is about.
-fn account(request: u64) -> i64 {
-    (mix(request) % ACCOUNTS) as i64
-}
-
-const ACCOUNTS: u64 = 1000;
 
 /// SQLite's own handler pauses up to 100 ms at a time, which would smear the end of the stall.
 const BUSY_PAUSE: Duration = Duration::from_millis(1);
@@ -254,17 +216,17 @@ mod tests {
             served.enter(request);
         }
         database.check().unwrap();
-        assert_eq!(Books::audit(&file).unwrap(), served);
+        assert_eq!(audit(&file).unwrap(), served);
         assert!(database.serve(7).is_err(), "no request is served twice");
-        assert_eq!(Books::audit(&file).unwrap(), served, "and half a transaction leaves nothing");
+        assert_eq!(audit(&file).unwrap(), served, "and half a transaction leaves nothing");
 
         database.connection.execute("UPDATE account SET hits = hits + 1 WHERE id = 3", ()).unwrap();
-        assert_eq!(Books::audit(&file).unwrap().wrong_accounts, 1);
+        assert_eq!(audit(&file).unwrap().wrong_accounts, 1);
         database
             .connection
             .execute("UPDATE ledger SET request = 9000 WHERE request = 9", ())
             .unwrap();
-        assert_ne!(Books::audit(&file).unwrap().checksum, served.checksum);
+        assert_ne!(audit(&file).unwrap().checksum, served.checksum);
     }
 
     #[test]
@@ -290,7 +252,7 @@ mod tests {
         database.connection.execute_batch("BEGIN; UPDATE account SET hits = 99").unwrap();
         database.reset().unwrap();
         database.reset().unwrap();
-        assert_eq!(Books::audit(&file).unwrap(), Books::default());
+        assert_eq!(audit(&file).unwrap(), Books::default());
     }
 
     #[test]
@@ -311,11 +273,11 @@ mod tests {
             });
             edge.recv().unwrap();
             let serving = scope.spawn(move || database.serve(1));
-            assert_eq!(Books::audit(&audited).unwrap().requests, 0);
+            assert_eq!(audit(&audited).unwrap().requests, 0);
             drop(release);
             serving.join().unwrap().unwrap();
         });
-        assert_eq!(Books::audit(&file).unwrap().requests, 1);
+        assert_eq!(audit(&file).unwrap().requests, 1);
     }
 
     #[test]

@@ -8,19 +8,16 @@ use std::time::{Duration, Instant};
 use futures::channel::mpsc::UnboundedSender;
 use futures::future::{Either, select};
 use millpond::{GetError, Pool, Pooled, Runtime};
-use millpond_worker::WorkerManager;
 
 use crate::args::Queue;
-use crate::database::Database;
+use crate::pond::Pond;
 use crate::record::{Outcome, Record};
 
-/// What the pool lends are threads with a connection.
-pub(crate) type Workers = WorkerManager<Database, rusqlite::Error>;
-
 /// What all requests of a run share.
-pub(crate) struct Load {
+pub(crate) struct Load<P: Pond> {
     pub(crate) runtime: &'static dyn Runtime,
-    pub(crate) pool: Pool<Workers>,
+    pub(crate) pond: Arc<P>,
+    pub(crate) pool: Pool<P::Manager>,
     pub(crate) queue: Queue,
     pub(crate) deadline: Duration,
     pub(crate) start: Instant,
@@ -28,7 +25,7 @@ pub(crate) struct Load {
     pub(crate) first_timeout: OnceLock<String>,
 }
 
-impl Load {
+impl<P: Pond> Load<P> {
     /// Starts a task for each arrival, at its time. Each sends one record, and the channel closes after the last: early, if the
     /// runtime takes no more tasks.
     pub(crate) async fn run(
@@ -58,19 +55,19 @@ impl Load {
 
     /// One request from its arrival to its end.
     async fn request(&self, request: u64, deadline: Instant) -> Outcome {
-        let mut worker = match self.worker(deadline).await {
-            Ok(worker) => worker,
+        let mut resource = match self.resource(deadline).await {
+            Ok(resource) => resource,
             Err(outcome) => return outcome,
         };
-        match worker.run(move |database| database.serve(request)).await {
-            Ok(Ok(_)) if self.runtime.now() <= deadline => Outcome::InTime,
-            Ok(Ok(_)) => Outcome::Late,
-            Ok(Err(_)) | Err(_) => Outcome::Query,
+        match self.pond.serve(&mut resource, request).await {
+            Ok(()) if self.runtime.now() <= deadline => Outcome::InTime,
+            Ok(()) => Outcome::Late,
+            Err(_) => Outcome::Query,
         }
     }
 
-    /// Waits for a worker, in one of the two ways that this program compares.
-    async fn worker(&self, deadline: Instant) -> Result<Pooled<Workers>, Outcome> {
+    /// Waits for a connection, in one of the two ways that this program compares.
+    async fn resource(&self, deadline: Instant) -> Result<Pooled<P::Manager>, Outcome> {
         let result = match self.queue {
             Queue::Millpond => self.pool.get().deadline(deadline).await,
             Queue::Naive => {

@@ -1,22 +1,25 @@
-//! A storm on a pond: more requests than an SQLite database can serve, and a database that stands still in the middle.
+//! A storm on a pond: more requests than a database can serve, and a database that stands still in the middle.
 //!
 //! `cargo run --release --example storm` shows how the pool takes it; `-- --naive` shows the same load on an endless queue,
-//! `-- --runtime smol` another runtime, and `-- --help` what can be changed. Requests arrive when a schedule says, whether or not earlier ones have been served,
-//! and their latency counts from then. Served after its deadline, a request has cost a worker and is of use to nobody.
+//! `-- --runtime smol` another runtime, `-- --postgres URL` another database, and `-- --help` what can be changed. Requests
+//! arrive when a schedule says, whether or not earlier ones have been served, and their latency counts from then. Served after
+//! its deadline, a request has cost a connection and is of use to nobody.
 
 mod args;
 mod database;
 mod load;
+mod pond;
+mod postgres;
 mod record;
 mod runtime;
 mod schedule;
+mod sqlite;
 mod summary;
 mod watch;
 
-use std::error::Error;
 use std::fmt::Display;
+use std::future::Future;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
@@ -26,13 +29,15 @@ use async_signal::{Signal, Signals};
 use futures::StreamExt;
 use futures::channel::mpsc::unbounded;
 use futures::future::{Either, join, select};
-use millpond::{Fitness, Pool};
-use millpond_worker::WorkerManager;
+use millpond::{Manager, Pool};
 
 use crate::args::{Args, Command, Queue};
-use crate::database::{Books, Database, Folder, Seats};
-use crate::load::{Load, Workers, explain};
+use crate::database::Folder;
+use crate::load::{Load, explain};
+use crate::pond::{Books, Cause, Pond};
+use crate::postgres::Postgres;
 use crate::record::Record;
+use crate::sqlite::Sqlite;
 use crate::watch::Stall;
 
 fn main() -> ExitCode {
@@ -57,29 +62,42 @@ fn main() -> ExitCode {
 }
 
 /// Says whether what was verified is true.
-fn run(args: &Args) -> Result<bool, Box<dyn Error + Send + Sync>> {
+fn run(args: &Args) -> Result<bool, Cause> {
     let folder = Folder::new()?;
-    let mut interrupts = Signals::new([Signal::Int])?;
     args.runtime.block_on(async {
-        match select(pin!(storm(args, &folder)), interrupts.next()).await {
-            Either::Left((verified, _)) => verified,
-            Either::Right(_) => Err("broken off".into()),
+        match &args.postgres {
+            None => {
+                let pond = Arc::new(Sqlite::prepare(folder.file(), args.hold)?);
+                until_broken_off(storm(args, pond)).await
+            }
+            Some(config) => {
+                let pond = Arc::new(Postgres::prepare((**config).clone(), args.hold).await?);
+                let verified = until_broken_off(storm(args, Arc::clone(&pond))).await;
+                pond.clear().await?;
+                verified
+            }
         }
     })?
 }
 
-async fn storm(args: &Args, folder: &Folder) -> Result<bool, Box<dyn Error + Send + Sync>> {
-    let file = folder.file();
-    database::prepare(&file)?;
-    let seats = Arc::new(Seats::default());
-    let arrivals: Arc<[Duration]> = schedule::poisson(args.rate, args.seconds, args.seed).into();
-    say(&describe(args));
+async fn until_broken_off(storm: impl Future<Output = Result<bool, Cause>>) -> Result<bool, Cause> {
+    let mut interrupts = Signals::new([Signal::Int])?;
+    match select(pin!(storm), interrupts.next()).await {
+        Either::Left((verified, _)) => verified,
+        Either::Right(_) => Err("broken off".into()),
+    }
+}
 
-    let pool = pool(args, folder, &seats)?;
+async fn storm<P: Pond>(args: &Args, pond: Arc<P>) -> Result<bool, Cause> {
+    let arrivals: Arc<[Duration]> = schedule::poisson(args.rate, args.seconds, args.seed).into();
+    say(&describe(args, &pond.name()));
+
+    let pool = pool(args, pond.manager())?;
     let runtime = args.runtime.adapter();
     let start = runtime.now();
     let load = Arc::new(Load {
         runtime,
+        pond: Arc::clone(&pond),
         pool: pool.clone(),
         queue: args.queue,
         deadline: args.deadline,
@@ -91,7 +109,7 @@ async fn storm(args: &Args, folder: &Folder) -> Result<bool, Box<dyn Error + Sen
     let arriving = Arc::clone(&load).run(Arc::clone(&arrivals), send);
     runtime.spawn(Box::pin(arriving)).map_err(|refused| refused.to_string())?;
     let watching = watch::watch(&load, &stall, &arrivals, receive);
-    let stalling = stand_still(args, file, start, Arc::clone(&stall));
+    let stalling = stand_still(args, &*pond, start, Arc::clone(&stall));
     let (records, stood_still) = join(watching, stalling).await;
     stood_still?;
 
@@ -102,21 +120,11 @@ async fn storm(args: &Args, folder: &Folder) -> Result<bool, Box<dyn Error + Sen
         say(&format_args!("the first timeout said: {message}"));
     }
     pool.close(PATIENCE).await;
-    verify(args, folder, &seats, &records, arrivals.len())
+    verify(args, &*pond, &records, arrivals.len()).await
 }
 
-/// A pool of threads, each with a connection to the same file.
-fn pool(
-    args: &Args,
-    folder: &Folder,
-    seats: &Arc<Seats>,
-) -> Result<Pool<Workers>, Box<dyn Error + Send + Sync>> {
-    let (file, hold, seats) = (folder.file(), args.hold, Arc::clone(seats));
-    let manager = WorkerManager::new(move || Database::open(&file, hold, &seats))
-        .name("storm")
-        .on_reset(|database: &mut Database| database.reset().map(|()| Fitness::Clean))
-        .on_check(Database::check);
-    // The stall is slow, not broken: a worker that outlasted these would be abandoned with its connection open.
+fn pool<M: Manager>(args: &Args, manager: M) -> Result<Pool<M>, Cause> {
+    // The stall is slow, not broken: what outlasted these would be abandoned with its connection open.
     let patience = args.stall + args.hold + PATIENCE;
     let builder = Pool::builder(manager)
         .name("storm")
@@ -135,10 +143,10 @@ fn pool(
 /// Stops the database at two fifths of the run, so that more than half of what is left shows how it comes back.
 async fn stand_still(
     args: &Args,
-    file: PathBuf,
+    pond: &impl Pond,
     start: Instant,
     stall: Arc<Stall>,
-) -> rusqlite::Result<()> {
+) -> Result<(), Cause> {
     let (runtime, pause) = (args.runtime.adapter(), args.stall);
     if pause.is_zero() {
         return Ok(());
@@ -153,24 +161,23 @@ async fn stand_still(
             let _ = stall.ended.set(now);
         }
     };
-    blocking::unblock(move || database::stall(&file, pause, edge)).await
+    pond.stall(pause, edge).await
 }
 
-/// Compares what callers were told with what the file says.
-fn verify(
+/// Compares what callers were told with what the database says.
+async fn verify(
     args: &Args,
-    folder: &Folder,
-    seats: &Seats,
+    pond: &impl Pond,
     records: &[Record],
     arrivals: usize,
-) -> Result<bool, Box<dyn Error + Send + Sync>> {
+) -> Result<bool, Cause> {
     let mut served = Books::default();
     records
         .iter()
         .filter(|record| record.outcome.is_served())
         .for_each(|record| served.enter(record.request));
-    let books = Books::audit(&folder.file())?;
-    let (most, left) = (seats.most(), seats.taken());
+    let books = pond.audit().await?;
+    let (most, left) = pond.connections();
 
     let claims = [
         (records.len() == arrivals, format!("{} of {arrivals} requests ended", records.len())),
@@ -191,8 +198,9 @@ fn verify(
     Ok(verified)
 }
 
-fn describe(args: &Args) -> String {
-    let Args { rate, seconds, size, deadline, hold, stall, seed, queue, runtime } = args;
+fn describe(args: &Args, database: &str) -> String {
+    let Args { rate, seconds, size, deadline, hold, stall, seed, queue, runtime, postgres: _ } =
+        args;
     let limit = match hold.as_secs_f64() {
         0.0 => "no hold".to_owned(),
         hold => format!(
@@ -206,7 +214,7 @@ fn describe(args: &Args) -> String {
         Queue::Naive => "naive: endless, and left by each caller's own timer",
     };
     format!(
-        "workers   {size}, {limit}\nload      {rate}/s at random for {seconds} s, seed {seed}, each to be served in {} ms\n\
+        "database  {database}, {size} connections, {limit}\nload      {rate}/s at random for {seconds} s, seed {seed}, each to be served in {} ms\n\
          stall     {} ms in the middle\nqueue     {queue}\nruntime   {}\n",
         deadline.as_millis(),
         stall.as_millis(),

@@ -7,8 +7,10 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::channel::mpsc::UnboundedReceiver;
 use futures::future::{Either, select};
+use millpond::Status;
 
 use crate::load::Load;
+use crate::pond::Pond;
 use crate::record::{Outcome, Record, Tally};
 use crate::say;
 
@@ -28,8 +30,8 @@ impl Stall {
 }
 
 /// Gathers records until all requests have ended.
-pub(crate) async fn watch(
-    load: &Load,
+pub(crate) async fn watch<P: Pond>(
+    load: &Load<P>,
     stall: &Arc<Stall>,
     arrivals: &[Duration],
     mut records: UnboundedReceiver<Record>,
@@ -54,7 +56,8 @@ pub(crate) async fn watch(
         // At the next whole second that is still to come, so that a delay is no burst of lines.
         tick = load.runtime.sleep_until(load.start + Duration::from_secs(now.as_secs() + 1));
         let arrived = count_between(arrivals, since, now);
-        say(&line(load, stall.overlaps(since, now), now, arrived, &mut second));
+        let stalled = stall.overlaps(since, now);
+        say(&line(&load.pool.status(), stalled, now, arrived, &mut second));
         since = now;
         second = Tally::default();
     }
@@ -69,8 +72,13 @@ fn heading() -> String {
     text
 }
 
-fn line(load: &Load, stalled: bool, now: Duration, arrived: usize, second: &mut Tally) -> String {
-    let status = load.pool.status();
+fn line(
+    status: &Status,
+    stalled: bool,
+    now: Duration,
+    arrived: usize,
+    second: &mut Tally,
+) -> String {
     let mut text = format!("{:>6.1} {arrived:>8}", now.as_secs_f64());
     for outcome in SHOWN {
         let _ = write!(text, " {:>8}", second.count(outcome));
