@@ -37,6 +37,8 @@ pub struct Core {
     pub(crate) attended: bool,
     /// Demand beyond those who wait, for the present input only: a caller that does not wait, or may not.
     pub(crate) unasked: u32,
+    /// Whether the present input is an occasion to see whether enough lies idle.
+    pub(crate) tending: bool,
     /// Jobs past their deadline whose `Ended` is still owed.
     pub(crate) abandoned: u32,
     pub(crate) totals: Totals,
@@ -76,6 +78,7 @@ impl Core {
             asleep: false,
             attended: false,
             unasked: 0,
+            tending: false,
             abandoned: 0,
             totals: Totals::default(),
             latest: None,
@@ -98,13 +101,14 @@ impl Core {
             self.wake_up(now);
         }
         self.unasked = 0;
+        self.tending = input.is_calm();
         match input {
             Input::Wait { deadline } => self.wait(deadline, now, idle),
             Input::Try => self.try_lend(now, idle),
             Input::Claim(id) => self.claim(id, now, idle),
             Input::Cancel(id) => self.cancel(id, now, idle),
             Input::GiveBack(index, how) => self.give_back(index, how, now, idle),
-            Input::Begin(id) => self.begin(id, now),
+            Input::Begin(id) => self.begin(id, now, idle),
             Input::Ended(id, outcome) => self.ended(id, outcome, now, idle),
             Input::RetireAll { spread } => self.retire_all(spread, now, idle),
             Input::Close => self.close(now),
