@@ -38,6 +38,8 @@ pub struct Core {
     pub(crate) attended: bool,
     /// Demand beyond those who wait, for the present input only: a caller that does not wait, or may not.
     pub(crate) unasked: u32,
+    /// Whether the present input is an occasion to see whether enough lies idle.
+    pub(crate) tending: bool,
     /// Jobs past their deadline whose `Ended` is still owed.
     pub(crate) abandoned: u32,
     pub(crate) totals: Totals,
@@ -78,6 +80,7 @@ impl Core {
             asleep: false,
             attended: false,
             unasked: 0,
+            tending: false,
             abandoned: 0,
             totals: Totals::default(),
             latest: None,
@@ -111,6 +114,7 @@ impl Core {
                 return Actions { queue: &mut self.actions };
             }
         }
+        self.tending = input.is_calm();
         match input {
             Input::Wait { deadline } => self.wait(deadline, now, idle),
             Input::Try => self.try_lend(now, idle),
@@ -119,7 +123,7 @@ impl Core {
             Input::GiveBack(index, how) => self.give_back(index, how, now, idle),
             Input::Take(index) => self.take(index, idle),
             Input::Add => self.add(now),
-            Input::Begin(id) => self.begin(id, now),
+            Input::Begin(id) => self.begin(id, now, idle),
             Input::Ended(id, outcome) => self.ended(id, outcome, now, idle),
             Input::RetireAll { spread } => self.retire_all(spread, now, idle),
             Input::Close => self.close(now),

@@ -18,10 +18,13 @@ impl Core {
             let callers = self.waiters.waiting() + self.unasked;
             let wanted = coming < callers;
             trusting = wanted && coming > 0 && coming.saturating_add(returns) >= callers;
-            if !wanted || trusting {
+            if wanted && !trusting {
+                self.open(coming >= self.waiters.waiting(), now);
+            } else if self.lacks_idle(now, idle) {
+                self.open(false, now);
+            } else {
                 break;
             }
-            self.open(coming >= self.waiters.waiting(), now);
         }
         let look = self.pace.count_ends().filter(|_| trusting);
         if self.timers.get(TimerKey::Growth) != look {
@@ -30,6 +33,16 @@ impl Core {
                 None => self.timers.clear(TimerKey::Growth),
             }
         }
+    }
+
+    /// Whether too few lie idle. While callers wait that is no wonder, and while nobody drives the pool no help.
+    fn lacks_idle(&self, now: Instant, idle: &impl Idle) -> bool {
+        let min_idle = self.min_idle();
+        min_idle > 0
+            && self.tending
+            && self.driver
+            && self.waiters.waiting() == 0
+            && self.idle_to_be(now, idle) < min_idle
     }
 
     /// Whether one more creation may start now.

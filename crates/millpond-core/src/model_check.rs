@@ -75,6 +75,18 @@ const PACED: Scope = Scope {
     ..Scope::new("paced", 3, 3, &[Paced, Tries, Takes, Failures, Resets, Discards])
 };
 
+/// One is to lie idle: it is opened unasked, stays, and is replaced when it grows old.
+const KEEPING: Scope = Scope {
+    min_idle: 1,
+    max_creating: 2,
+    ..Scope::new(
+        "keeping",
+        2,
+        2,
+        &[Takes, Races, Checks, Failures, Discards, Resizes, Lifetimes, Sleep, Sweeps],
+    )
+};
+
 /// Only one caller may queue.
 const CROWD: Scope = Scope {
     max_waiters: 1,
@@ -146,6 +158,11 @@ fn model_check_failing() {
 #[test]
 fn model_check_paced() {
     to_the_end(&PACED);
+}
+
+#[test]
+fn model_check_keeping() {
+    to_the_end(&KEEPING);
 }
 
 #[test]

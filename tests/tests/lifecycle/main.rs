@@ -6,6 +6,7 @@ mod closing;
 mod deadlines;
 mod growing;
 mod guards;
+mod keeping;
 mod looking;
 mod offers;
 mod queue;

@@ -92,6 +92,8 @@ pub(super) struct Pool {
     /// When to see whether more creations are needed.
     pub(super) look: Alarm,
     pub(super) unasked: u32,
+    /// Whether this is no caller and no borrower.
+    pub(super) tending: bool,
     pub(super) abandoned: Vec<usize>,
     pub(super) tasks: usize,
     pub(super) totals: Totals,
@@ -136,6 +138,7 @@ impl Pool {
             pace: Pace::default(),
             look: None,
             unasked: 0,
+            tending: false,
             abandoned: Vec::new(),
             tasks: 0,
             totals: Totals::default(),
@@ -148,6 +151,8 @@ impl Pool {
     /// Takes in one input, and learns from `chance` what was left to chance.
     pub(super) fn feed(&mut self, told: Told, now: Instant, chance: &Chance) -> Vec<Said> {
         self.unasked = 0;
+        let caller = matches!(told, Told::Wait(_) | Told::Try | Told::Claim(_) | Told::Cancel(_));
+        self.tending = !caller && !matches!(told, Told::Take(_) | Told::GiveBack(..));
         self.ring(now, chance);
         if !matches!(told, Told::Tick) && self.asleep {
             self.asleep = false;
