@@ -84,8 +84,9 @@ impl World {
         let unvetted = self.unvetted & (1 << slot) != 0;
         key.flag(self.shelf.has(slot));
         key.flag(unvetted);
-        // A check is no use: what passes it has rested as long as before.
-        let rests = self.shelf.has(slot) || unvetted || matches!(state, State::Checking { .. });
+        // Neither a check nor an offer is a use: what passes the one or misses the other has rested as long as before.
+        let unused = matches!(state, State::Checking { .. } | State::Offered);
+        let rests = self.shelf.has(slot) || unvetted || unused;
         let age = if rests { self.shelf.age(slot) } else { Age::Fresh };
         key.push(age as u32, 2);
         key.flag(age != Age::Fresh && self.core.slots.get(slot).proved.is_some());
