@@ -1,4 +1,6 @@
 //! A runtime of one's own, for a program that has none: a thread for each task, and one that keeps the time.
+//!
+//! Take it along: it needs std, `millpond` and `futures::executor::block_on`.
 
 use std::collections::BTreeMap;
 use std::future::Future;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Wake;
 
-use millpond::{Disposition, Fitness, Manager, Metrics, Returned};
-use millpond_test::{ScriptedError, ScriptedManager, TestResource};
+use millpond::{Disposition, Event, EventSink, Fitness, Manager, Metrics, Returned};
+use millpond_test::{Recorder, ScriptedError, ScriptedManager, TestResource};
 
 /// What a call into user code does when the fuse blows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +173,22 @@ impl Manager for Fused {
     fn is_transient(&self, error: &ScriptedError) -> bool {
         let _ = self.fuse.call("is_transient");
         error.is_transient()
+    }
+}
+
+/// A [`Recorder`], each call of which goes through a [`Fuse`], after it has done its duty.
+#[derive(Clone, Debug)]
+pub struct FusedSink {
+    /// Remembers.
+    pub recorder: Recorder,
+    /// Decides.
+    pub fuse: Fuse,
+}
+
+impl EventSink for FusedSink {
+    fn on_event(&self, event: &Event<'_>) {
+        self.recorder.on_event(event);
+        let _ = self.fuse.call("an event sink");
     }
 }
 

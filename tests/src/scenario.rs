@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 use millpond::{GetError, Phase, Pool, Pooled, Runtime, Task, TryGetError};
-use millpond_test::{Occupied, Op, ScriptedError, ScriptedManager, Step, TestRuntime};
+use millpond_test::{Occupied, Op, Recorder, ScriptedError, ScriptedManager, Step, TestRuntime};
 
-use crate::fuse::{Fuse, Fused, FusedResource};
+use crate::fuse::{Fuse, Fused, FusedResource, FusedSink};
 use crate::rig::{everything_is_gone, serves_at_full_size};
 
 /// The greatest size that the pool has in the scenario.
@@ -20,6 +20,17 @@ pub fn pool(
     driver: impl Runtime,
     fuse: &Fuse,
 ) -> (Pool<Fused>, ScriptedManager) {
+    watched_pool(runtime, driver, fuse, Recorder::new())
+}
+
+/// The same, with what remembers its events.
+#[must_use]
+pub fn watched_pool(
+    runtime: &TestRuntime,
+    driver: impl Runtime,
+    fuse: &Fuse,
+    recorder: Recorder,
+) -> (Pool<Fused>, ScriptedManager) {
     let manager = ScriptedManager::new(runtime.clone());
     for (op, time) in [(Op::Create, 5), (Op::Check, 2), (Op::Reset, 3), (Op::Close, 1)] {
         manager.default_step(op, Step::Ok.after(ms(time)));
@@ -30,6 +41,7 @@ pub fn pool(
         .max_creating(SIZE)
         .check_after_idle(ms(8))
         .get_timeout(ms(500))
+        .event_sink(FusedSink { recorder, fuse: fuse.clone() })
         .build(driver)
         .expect("the settings make sense");
     (pool, manager)
@@ -111,19 +123,22 @@ async fn now_and_then(pool: Pool<Fused>, clock: TestRuntime) {
     }
 }
 
-/// Leaves its use unfinished.
+/// Leaves its use unfinished, whatever epoch it falls in.
 async fn half_way(pool: Pool<Fused>, clock: TestRuntime) {
-    let Some(mut pooled) = served(pool.get().await) else { return };
-    let mut run = Box::pin(Pooled::run(&mut pooled, async |resource| {
-        let _sole = sole(resource);
-        resource.soil();
-        clock.sleep(ms(50)).await;
-    }));
-    let ended = matches!(select(&mut run, clock.sleep(ms(2))).await, Either::Left(_));
-    assert!(!ended, "the longer sleep ends last");
-    drop(run);
-    drop(pooled);
-    let _ = served(pool.get().await).map(|pooled| drop(sole(&pooled)));
+    for _ in 0..2 {
+        let Some(mut pooled) = served(pool.get().await) else { return };
+        let mut run = Box::pin(Pooled::run(&mut pooled, async |resource| {
+            let _sole = sole(resource);
+            resource.soil();
+            clock.sleep(ms(50)).await;
+        }));
+        let ended = matches!(select(&mut run, clock.sleep(ms(2))).await, Either::Left(_));
+        assert!(!ended, "the longer sleep ends last");
+        drop(run);
+        drop(pooled);
+        let _ = served(pool.get().await).map(|pooled| drop(sole(&pooled)));
+        clock.sleep(ms(20)).await;
+    }
 }
 
 /// Has no patience.

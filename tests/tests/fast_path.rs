@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 use allocation_counter::measure;
 use futures::FutureExt;
 use millpond::{Pool, Pooled, Runtime};
-use millpond_test::{ScriptedManager, TestRuntime};
+use millpond_test::{Recorder, ScriptedManager, TestRuntime};
 use millpond_tests::cells::Cells;
 use millpond_tests::rig::until;
 
@@ -90,6 +90,20 @@ fn what_a_guard_tells_and_finishing_it_cost_nothing() {
         Pooled::finish(pooled);
     });
     assert_eq!(cost, (0, 0));
+}
+
+#[test]
+fn it_is_as_cheap_while_somebody_watches() {
+    let runtime = TestRuntime::new();
+    let recorder = Recorder::new();
+    let pool = Pool::builder(Cells)
+        .event_sink(recorder.clone())
+        .build(runtime.clone())
+        .expect("the settings make sense");
+    drop(runtime.block_on(pool.get()).expect("there is one"));
+    assert!(!recorder.take().is_empty());
+    let cost = cost(&runtime, || drop(pool.try_get().expect("it lies idle")));
+    assert_eq!((cost, recorder.take().len()), ((0, 0), 0));
 }
 
 #[test]

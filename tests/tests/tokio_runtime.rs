@@ -192,6 +192,33 @@ fn tasks_are_served_in_the_order_in_which_they_came() {
 }
 
 #[test]
+fn a_task_that_waits_for_what_it_holds_is_told_so() {
+    for runtime in [current_thread(), multi_thread()] {
+        let (pool, manager) = pool(|builder| builder.max_size(1));
+        let nest = |pool: Pool<ScriptedManager>| async move {
+            let _held = pool.get().await.expect("there is one");
+            pool.get().timeout(Duration::from_millis(1)).await.expect_err("it holds the only one")
+        };
+        let alone = |pool: Pool<ScriptedManager>| async move {
+            pool.get().timeout(Duration::from_millis(1)).await.expect_err("another holds it")
+        };
+        runtime.block_on(async {
+            let in_a_task = tokio::spawn(nest(pool.clone())).await.expect("it does not panic");
+            assert_eq!(in_a_task.snapshot().held_by_caller.len(), 1, "{in_a_task}");
+            pool.retire_all(Duration::ZERO);
+            let blocked_on = nest(pool.clone()).await;
+            assert_eq!(blocked_on.snapshot().held_by_caller.len(), 1, "{blocked_on}");
+            pool.retire_all(Duration::ZERO);
+            let held = pool.get().await.expect("there is one");
+            let other = tokio::spawn(alone(pool.clone())).await.expect("it does not panic");
+            assert!(other.snapshot().held_by_caller.is_empty(), "{other}");
+            drop(held);
+            ends_clean(&pool, &manager).await;
+        });
+    }
+}
+
+#[test]
 fn ten_thousand_who_are_aborted_at_once_leave_the_pool_whole() {
     for runtime in [current_thread(), multi_thread()] {
         let (pool, manager) = pool(|builder| builder.max_size(2).max_waiters(20_000));

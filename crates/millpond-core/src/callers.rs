@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::core::{Core, Mode};
 use crate::io::{Action, Idle, Refusal, Why};
+use crate::notes::Note;
 use crate::overload;
 use crate::phases::Phases;
 use crate::slots::State;
@@ -124,7 +125,7 @@ impl Core {
         self.forget(id);
         self.totals.cancelled += u64::from(!matches!(standing, Standing::Refused(_)));
         if let Standing::Offered(index) = standing {
-            self.place(index, now, idle);
+            self.place(index, now, now, idle);
         }
     }
 
@@ -152,8 +153,9 @@ impl Core {
             return;
         };
         self.totals.revoked += 1;
+        self.note(Note::Revoked { waiter: id, slot: self.slots.id(slot) });
         self.withdraw(id, now);
-        self.place(slot, now, idle);
+        self.place(slot, now, now, idle);
     }
 
     /// Refuses a waiter with so many before it; its next poll tells it.
@@ -207,6 +209,11 @@ impl Core {
         }
         let phases = start.map_or_else(Phases::default, |start| self.phases.since(&start, now));
         Refusal { why, ahead, waited: now.saturating_duration_since(since), phases }
+    }
+
+    /// Whether something is set aside for this waiter, which has not come for it yet.
+    pub(crate) fn is_offered(&self, id: WaiterId) -> bool {
+        self.waiters.is_current(id) && self.offered(id).is_some()
     }
 
     /// The slot set aside for a waiter.

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Config {
     /// The greatest number of resources at any moment, whatever they are doing.
     pub max_size: u32,
+    /// How many resources are to lie idle at least, as far as `max_size` allows.
+    pub min_idle: u32,
     /// The greatest number of queued callers. Zero is exact: nobody ever waits.
     pub max_waiters: u32,
     /// The greatest number of creations in flight.
@@ -39,12 +41,19 @@ pub struct Config {
     pub tick: Duration,
     /// Where the pseudo-random numbers for jitter begin.
     pub seed: u64,
+    /// Whether callers help themselves to what lies idle; if not, all come to the desk.
+    pub self_service: bool,
+    /// Whether the tick goes on while a closing pool waits for what is lent, for the sake of who looks at the leases then.
+    pub leases_watched: bool,
+    /// Whether [`Note`](crate::Note)s are kept.
+    pub watched: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             max_size: 10,
+            min_idle: 0,
             max_waiters: 1024,
             max_creating: 2,
             create_timeout: Duration::from_secs(10),
@@ -61,6 +70,9 @@ impl Default for Config {
             fail_fast_after: None,
             tick: Duration::from_millis(250),
             seed: 0,
+            self_service: true,
+            leases_watched: false,
+            watched: false,
         }
     }
 }

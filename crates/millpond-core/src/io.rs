@@ -46,8 +46,24 @@ pub enum Input {
     Close,
     /// A driver performs jobs and watches the timers from now on.
     DriverUp,
-    /// The driver is gone, and possibly the I/O of what lies idle with it.
+    /// The driver is gone, and possibly the I/O of all that is open with it.
     DriverLost,
+}
+
+impl Input {
+    /// Whether it comes neither from a caller nor from a borrower. They come and go in an instant: what lies idle between two
+    /// of them says nothing about how much there is.
+    pub(crate) fn is_calm(self) -> bool {
+        !matches!(
+            self,
+            Self::Wait { .. }
+                | Self::Try
+                | Self::Claim(_)
+                | Self::Cancel(_)
+                | Self::Take(_)
+                | Self::GiveBack(..)
+        )
+    }
 }
 
 /// What is to be done, in this order.
@@ -69,7 +85,8 @@ pub enum Action {
     Adopt(SlotId),
     /// The task of this job outlived its deadline: it is to be stopped. Its `Ended` is still owed.
     Abandon(SlotId, Job),
-    /// An open resource changes epoch and moment of retirement without being touched.
+    /// What is known of an open resource changes without its being touched: its epoch, its moment of retirement, or whether
+    /// it is suspect.
     Retag(SlotId),
     /// Closing began.
     Closing,

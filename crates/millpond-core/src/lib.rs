@@ -39,13 +39,17 @@ mod core;
 mod callers;
 mod jobs;
 mod serve;
+mod growth;
+mod care;
 mod slots;
 mod waiters;
 mod timers;
 mod backoff;
+mod pace;
 mod overload;
 mod phases;
 mod report;
+mod notes;
 
 #[cfg(test)]
 mod model_check;
@@ -57,6 +61,7 @@ mod tests;
 pub use crate::config::Config;
 pub use crate::core::{Actions, Core};
 pub use crate::io::{Action, Bits, GiveBack, Idle, Input, Job, Outcome, Refusal, Why};
+pub use crate::notes::{CloseReason, Note};
 pub use crate::phases::{Phase, Phases};
 pub use crate::report::{Counts, Totals};
 pub use crate::slots::SlotId;

@@ -69,6 +69,24 @@ const FAILING: Scope = Scope {
     ..Scope::new("failing", 2, 3, &[Tries, Takes, Failures, Permanent, Hangs, Losses, Discards])
 };
 
+/// Creations take long, and returns are counted before further ones begin.
+const PACED: Scope = Scope {
+    max_creating: 3,
+    ..Scope::new("paced", 3, 3, &[Paced, Tries, Takes, Failures, Resets, Discards])
+};
+
+/// One is to lie idle: it is opened unasked, stays, and is replaced when it grows old.
+const KEEPING: Scope = Scope {
+    min_idle: 1,
+    max_creating: 2,
+    ..Scope::new(
+        "keeping",
+        2,
+        2,
+        &[Takes, Races, Checks, Failures, Discards, Resizes, Lifetimes, Sleep, Sweeps],
+    )
+};
+
 /// Only one caller may queue.
 const CROWD: Scope = Scope {
     max_waiters: 1,
@@ -135,6 +153,16 @@ fn model_check_sleep() {
 #[test]
 fn model_check_failing() {
     to_the_end(&FAILING);
+}
+
+#[test]
+fn model_check_paced() {
+    to_the_end(&PACED);
+}
+
+#[test]
+fn model_check_keeping() {
+    to_the_end(&KEEPING);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod alarms;
 mod chance;
+mod growth;
 mod pool;
 mod rules;
 mod script;
@@ -18,13 +19,13 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use self::chance::Chance;
-use self::pool::{Place, Pool, Standing};
+use self::pool::{Place, Pool, Slot, Standing};
 use self::script::{Step, settings, step};
 use self::words::{Said, Told};
 use crate::io::{Action, GiveBack, Idle, Input, Job, Outcome};
 use crate::tests::some_instant;
 use crate::timers::TimerKey;
-use crate::{Bits, Config, Core, SlotId, WaiterId};
+use crate::{Bits, Config, Core, Note, SlotId, Totals, WaiterId};
 
 /// The core and the reference, side by side, with a borrower for each resource and a task for each job.
 struct Both {
@@ -37,6 +38,8 @@ struct Both {
     /// Tasks by number, with what they know of themselves; `None` once ended.
     tasks: Vec<Option<Task>>,
     lent: Vec<u32>,
+    /// The totals as the notes of the core tell them, those of callers aside.
+    noted: Totals,
     /// What both said last.
     said: Vec<Said>,
 }
@@ -59,6 +62,7 @@ impl Both {
             callers: Vec::new(),
             tasks: Vec::new(),
             lent: Vec::new(),
+            noted: Totals::default(),
             said: Vec::new(),
         };
         both.feed(Input::DriverUp, Told::DriverUp);
@@ -79,6 +83,7 @@ impl Both {
             wanted.sort_unstable();
         }
         assert_eq!(said, wanted, "left: the core, right: the reference, on {told:?}");
+        self.count_notes();
         self.compare();
         self.said = expected;
     }
@@ -127,6 +132,38 @@ impl Both {
         }
     }
 
+    /// Whatever is counted is noted, and the other way round.
+    fn count_notes(&mut self) {
+        let noted = &mut self.noted;
+        for note in self.core.notes() {
+            match note {
+                Note::Created { .. } => noted.created += 1,
+                Note::Added { .. } => noted.added += 1,
+                Note::CreateFailed { late, .. } => {
+                    noted.create_failed += 1;
+                    noted.abandoned += u64::from(late);
+                }
+                Note::Abandoned { .. } => noted.abandoned += 1,
+                Note::Closed { .. } => noted.closed += 1,
+                Note::Detached { .. } => noted.detached += 1,
+                Note::Revoked { .. } => noted.revoked += 1,
+                _ => {}
+            }
+        }
+        let counted = self.core.totals();
+        let only_noted = Totals {
+            check_failed: counted.check_failed,
+            queued: counted.queued,
+            timed_out: counted.timed_out,
+            too_many_waiters: counted.too_many_waiters,
+            create_refused: counted.create_refused,
+            closed_refused: counted.closed_refused,
+            cancelled: counted.cancelled,
+            ..self.noted
+        };
+        assert_eq!(only_noted, counted, "left: as noted, right: as counted");
+    }
+
     fn forget(&mut self, told: Told) {
         if let Told::Claim(caller) = told {
             self.callers[caller] = None;
@@ -145,13 +182,7 @@ impl Both {
         for (index, slot) in (0..).zip(&self.pool.slots) {
             if slot.place == Place::Idle {
                 idle |= 1u64 << index;
-                // A look will come when it is due, but no sooner than a sixteenth of the shortest window from now.
-                let window = self.pool.config.idle_timeout;
-                let old =
-                    slot.retire_at.map_or(slot.since + window, |at| at.min(slot.since + window));
-                let latest = old.max(self.now + window / 16);
-                let look = self.core.timers.get(TimerKey::Sweep);
-                assert!(look.is_some_and(|at| at <= latest), "slot {index} lies there for ever");
+                self.compare_look(index, slot);
             }
             if slot.place != Place::Vacant {
                 assert_eq!(self.core.tag(index), (slot.epoch, slot.retire_at));
@@ -168,6 +199,26 @@ impl Both {
             let deadline = caller.deadline().filter(|_| waits);
             assert!(deadline.is_none_or(|at| due.is_some_and(|due| due <= at)));
         }
+    }
+
+    /// A look at what lies idle will come when it is due, but no sooner than a sixteenth of the shortest window from now. What
+    /// is kept because nothing else lies idle is not looked at as idle before that may have changed.
+    fn compare_look(&self, index: u32, slot: &Slot) {
+        let pool = &self.pool;
+        let window = pool.config.idle_timeout;
+        let idle_out = if pool.config.min_idle == 0 {
+            Some(slot.since + window)
+        } else {
+            let counts = pool.counts();
+            let open = counts.live + counts.offered + counts.checking + counts.resetting;
+            (open as usize > pool.min_idle()).then(|| self.now + window)
+        };
+        let ages_at = pool.ages_at(slot).filter(|at| pool.config.min_idle > 0 && *at > self.now);
+        let due = [idle_out, ages_at, slot.retire_at].into_iter().flatten().min();
+        let latest = due.map(|due| due.max(self.now + pool.interval()));
+        let look = self.core.timers.get(TimerKey::Sweep);
+        let late = latest.is_some_and(|latest| look.is_none_or(|at| at > latest));
+        assert!(!late, "slot {index} lies there for ever");
     }
 
     fn take(&mut self, step: Step) {
@@ -268,15 +319,21 @@ impl Both {
 
     fn go_home(&mut self, nth: usize) {
         let Some(slot) = self.let_go(nth) else { return };
-        self.bits.give_back(slot, self.now);
-        self.pool.slots[slot as usize].since = self.now;
-        if self.bits.attended {
-            self.bits.claim(slot);
-            let unused = GiveBack::Unused;
-            self.feed(Input::GiveBack(slot, unused), Told::GiveBack(slot, unused));
-        } else {
-            self.pool.slots[slot as usize].place = Place::Idle;
+        if self.bits.attended || self.pool.slots[slot as usize].suspect {
+            self.rests(slot);
+            let how = GiveBack::Unused;
+            return self.feed(Input::GiveBack(slot, how), Told::GiveBack(slot, how));
         }
+        self.bits.give_back(slot, self.now);
+        let home = &mut self.pool.slots[slot as usize];
+        (home.place, home.since) = (Place::Idle, self.now);
+    }
+
+    /// A borrower notes since when the resource rests, and goes to the desk with it.
+    fn rests(&mut self, slot: u32) {
+        self.bits.give_back(slot, self.now);
+        self.bits.claim(slot);
+        self.pool.slots[slot as usize].since = self.now;
     }
 
     fn task(&self, nth: usize, asked: bool) -> Option<(usize, Task)> {
@@ -348,7 +405,7 @@ proptest! {
 fn the_core_does_what_the_reference_does_under_load() {
     let mut runner = TestRunner::deterministic();
     let mut lent = 0;
-    let mut went = [0; 12];
+    let mut went = [0; 13];
     for _ in 0..if cfg!(debug_assertions) { 10 } else { 100 } {
         let config = settings().new_tree(&mut runner).expect("settings").current();
         let mut both = Both::new(Config { max_size: config.max_size.max(1), ..config });
@@ -368,6 +425,7 @@ fn the_core_does_what_the_reference_does_under_load() {
             totals.create_failed,
             totals.check_failed,
             totals.closed,
+            totals.detached,
             totals.abandoned,
             totals.queued,
             totals.timed_out,

@@ -59,6 +59,8 @@ pub struct Totals {
     pub check_failed: u64,
     /// Resources closed, or dropped because a job of theirs was abandoned.
     pub closed: u64,
+    /// Resources that their borrowers kept.
+    pub detached: u64,
     /// Jobs that outlived their deadline.
     pub abandoned: u64,
     /// Callers that had to queue.

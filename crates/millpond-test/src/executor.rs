@@ -10,6 +10,7 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use millpond::Task;
@@ -31,6 +32,8 @@ pub(crate) struct State {
     pub(crate) down: bool,
     pub(crate) panics: Vec<String>,
     pub(crate) counts: Counts,
+    /// What is being polled, and where.
+    current: Option<(ThreadId, u64)>,
 }
 
 /// One task that is alive. `task` is `None` while somebody polls it.
@@ -70,6 +73,7 @@ impl Shared {
                 down: false,
                 panics: Vec::new(),
                 counts: Counts::default(),
+                current: None,
             }),
         })
     }
@@ -90,7 +94,8 @@ impl Shared {
     /// Polls the task that has been ready longest. `false` if none is.
     pub(crate) fn poll_one(&self) -> bool {
         let Some((id, mut task, waker)) = self.lock().take_ready() else { return false };
-        let polled = self.guard(|| task.as_mut().poll(&mut Context::from_waker(&waker)));
+        let mut context = Context::from_waker(&waker);
+        let polled = self.guard(|| self.run_as(id, || task.as_mut().poll(&mut context)));
         let mut state = self.lock();
         if matches!(polled, Some(Poll::Pending)) {
             if let Some(entry) = state.tasks.get_mut(&id) {
@@ -106,6 +111,14 @@ impl Shared {
         drop(state);
         self.guard(|| drop((task, entry)));
         true
+    }
+
+    /// Polls something that has this id from now on until it is done.
+    pub(crate) fn run_as<T>(&self, id: u64, poll: impl FnOnce() -> T) -> T {
+        let current = Some((thread::current().id(), id));
+        let before = mem::replace(&mut self.lock().current, current);
+        let _restore = Restore { shared: self, before };
+        poll()
     }
 
     /// Fires what is due, in the order of deadline and registration.
@@ -193,6 +206,11 @@ impl State {
         self.ready.len()
     }
 
+    /// What is being polled on this thread.
+    pub(crate) fn current(&self) -> Option<u64> {
+        self.current.filter(|(thread, _)| *thread == thread::current().id()).map(|(_, id)| id)
+    }
+
     fn take_ready(&mut self) -> Option<(u64, Task, Waker)> {
         loop {
             let id = self.ready.pop_front()?;
@@ -211,6 +229,18 @@ impl std::fmt::Debug for State {
             .field("tasks", &self.tasks.len())
             .field("down", &self.down)
             .finish_non_exhaustive()
+    }
+}
+
+/// Something is polled by somebody that is polled itself: that one goes on afterwards, even after a panic.
+struct Restore<'a> {
+    shared: &'a Shared,
+    before: Option<(ThreadId, u64)>,
+}
+
+impl Drop for Restore<'_> {
+    fn drop(&mut self) {
+        self.shared.lock().current = self.before.take();
     }
 }
 

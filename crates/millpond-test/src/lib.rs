@@ -6,6 +6,7 @@
 //! | [`ScriptedManager`] | resources that open, check, reset and close, or fail, hang and panic, by script; and counts of it all |
 //! | [`Gate`] | a place where a future waits until the test lets it through |
 //! | [`Parked`] | a future polled by hand, that tells whether it was woken |
+//! | [`Recorder`] | an event sink that remembers what a pool told |
 //!
 //! # One test
 //!
@@ -51,6 +52,7 @@ mod gate;
 mod ledger;
 mod manager;
 mod parked;
+mod recorder;
 mod resource;
 mod runtime;
 mod script;
@@ -61,6 +63,7 @@ pub use error::{ScriptedError, Stuck};
 pub use gate::{Gate, Passage};
 pub use manager::ScriptedManager;
 pub use parked::{Parked, panicking_waker, poll_once};
+pub use recorder::Recorder;
 pub use resource::{Occupied, TestResource};
 pub use runtime::TestRuntime;
 pub use script::{Destructor, OnReturn, Op, Step};

@@ -57,6 +57,13 @@ impl ScriptedManager {
         self
     }
 
+    /// Forgets what is left of the script of `op`, so that its default step is next.
+    pub fn clear_script(&self, op: Op) -> &Self {
+        let old = std::mem::take(&mut self.ledger.lock().op(op).script);
+        drop(old);
+        self
+    }
+
     /// Says what `op` does when its script is over: [`Step::Ok`] if this is not called.
     pub fn default_step(&self, op: Op, step: Step) -> &Self {
         let old = std::mem::replace(&mut self.ledger.lock().op(op).default, step);

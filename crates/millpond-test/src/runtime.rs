@@ -91,6 +91,7 @@ impl TestRuntime {
         let mut future = pin!(future);
         let flag = Arc::new(Flag::default());
         let waker = Waker::from(Arc::clone(&flag));
+        let id = self.shared.lock().id();
         let mut seen = None;
         let (mut turns, mut jumps) = (0, 0);
         self.shared.fire_due();
@@ -99,8 +100,9 @@ impl TestRuntime {
             if seen != Some(woken) {
                 seen = Some(woken);
                 jumps = 0;
-                if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker))
-                {
+                let mut context = Context::from_waker(&waker);
+                let polled = self.shared.run_as(id, || future.as_mut().poll(&mut context));
+                if let Poll::Ready(output) = polled {
                     return Ok(output);
                 }
             }
@@ -293,6 +295,10 @@ impl Runtime for TestRuntime {
 
     fn spawn(&self, task: Task) -> Result<(), SpawnError> {
         self.shared.spawn(task).map(drop).map_err(SpawnError::new)
+    }
+
+    fn task(&self) -> Option<u64> {
+        self.shared.lock().current()
     }
 }
 

@@ -39,10 +39,10 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod names;
 mod nap;
 
 use std::future::pending;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::catch_unwind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -53,7 +53,7 @@ use tokio::runtime::Handle;
 /// Plugs a pool into whichever tokio runtime the calling thread is in.
 ///
 /// Runtimes are told apart by tokio's own `Handle::id`, so that a pool shared by several keeps its deadlines in each, whichever
-/// of them stops.
+/// of them stops. Tasks are told apart by tokio's ids, and what `block_on` polls by its thread.
 ///
 /// | where a call is made | `now` | `sleep_until` | `spawn` |
 /// |---|---|---|---|
@@ -126,11 +126,11 @@ impl Runtime for Tokio {
     }
 
     fn here(&self) -> u64 {
-        Handle::try_current().map_or(0, |handle| {
-            let mut number = DefaultHasher::new();
-            handle.id().hash(&mut number);
-            number.finish()
-        })
+        names::runtime()
+    }
+
+    fn task(&self) -> Option<u64> {
+        names::task()
     }
 }
 

@@ -220,3 +220,32 @@ fn runtimes_are_told_apart_wherever_in_them_the_question_is_asked() {
     assert_eq!(inside(&one), spawned(&one));
     assert_eq!(inside(&another), spawned(&another));
 }
+
+#[test]
+fn tasks_are_told_apart_and_so_is_what_is_blocked_on() {
+    assert_eq!(Tokio.task(), None, "no runtime, no task");
+    for runtime in [current_thread(), multi_thread()] {
+        let (root, again, first, second, blocking) = runtime.block_on(async {
+            let name = async || {
+                let name = Tokio.task();
+                tokio::task::yield_now().await;
+                assert_eq!(Tokio.task(), name, "it keeps its name");
+                name
+            };
+            let first = tokio::spawn(async move { name().await });
+            let second = tokio::spawn(async move { name().await });
+            let blocking = tokio::task::spawn_blocking(|| Tokio.task());
+            let root = Tokio.task();
+            let tasks = (first.await, second.await, blocking.await);
+            (root, Tokio.task(), tasks.0, tasks.1, tasks.2)
+        });
+        let spawned = [first, second, blocking].map(|name| name.expect("the task runs"));
+        assert_eq!(root, again);
+        let all = [root, spawned[0], spawned[1], spawned[2]];
+        assert!(all.iter().all(Option::is_some), "{all:?}");
+        for (place, name) in all.iter().enumerate() {
+            assert!(!all[..place].contains(name), "two of {all:?} have one name");
+        }
+        assert_eq!(runtime.block_on(async { Tokio.task() }), root, "on the same thread");
+    }
+}

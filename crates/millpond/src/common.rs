@@ -60,6 +60,11 @@ impl<M> Common<M> {
         }
     }
 
+    /// How much the tick may lag.
+    pub(crate) fn grain(&self) -> Duration {
+        Duration::from_nanos(self.grain)
+    }
+
     /// Publishes the time. Under the desk's lock.
     pub(crate) fn publish_tick(&self, now: Instant) {
         // mutate: self.tick.store(self.to_tick(now), Ordering::Relaxed);
@@ -83,10 +88,10 @@ impl<M> Common<M> {
         facts.is_fresh(self.tick(), self.epoch.load(Ordering::Relaxed), self.window)
     }
 
-    /// Whether a resource just given back is of the present epoch.
+    /// Whether a resource just given back is of the present epoch, and not suspect.
     #[inline]
     pub(crate) fn is_current(&self, facts: &Facts) -> bool {
-        facts.epoch() == self.epoch.load(Ordering::Relaxed)
+        facts.is_of(self.epoch.load(Ordering::Relaxed))
     }
 
     /// The tick from which a resource must pass the desk before it is lent, because it may be time for it to retire.

@@ -4,6 +4,8 @@
 //! themselves from the shelves behind, as if they had come before it. What came home before its shelf was attended is seen
 //! when the core looks again; what comes home after is brought to the desk by whoever brought it.
 
+mod leases;
+mod record;
 mod visit;
 
 use std::borrow::Cow;
@@ -11,10 +13,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use self::leases::{Suspects, Tasks};
 pub(crate) use self::visit::{Answer, Visit};
 use crate::common::{Common, PoolClaim, PoolShelves, contained, dispose};
 use crate::driver::{self, Driver, Order};
 use crate::error::CreateFailure;
+use crate::event::{EventKind, EventSink};
 use crate::holders::Label;
 use crate::manager::Manager;
 use crate::runtime::Runtime;
@@ -27,9 +31,17 @@ pub(crate) struct Hub<M: Manager> {
     pub(crate) common: Arc<Common<M>>,
     pub(crate) shelves: PoolShelves<M>,
     pub(crate) runtime: Box<dyn Runtime>,
-    pub(crate) get_timeout: Option<Duration>,
+    pub(crate) care: Care,
     desk: Mutex<Desk<M>>,
     pub(crate) me: Weak<Self>,
+}
+
+/// Settings that are no business of the core.
+#[derive(Default)]
+pub(crate) struct Care {
+    pub(crate) get_timeout: Option<Duration>,
+    pub(crate) sink: Option<Arc<dyn EventSink>>,
+    pub(crate) leak_after: Option<Duration>,
 }
 
 /// What the lock guards.
@@ -50,6 +62,10 @@ pub(crate) struct Desk<M: Manager> {
     /// Who waits for the pool to close or to drain, by key.
     watchers: BTreeMap<u64, Option<Waker>>,
     driver: DriverState,
+    /// How many events there were.
+    events: u64,
+    suspects: Suspects,
+    pub(crate) tasks: Tasks,
 }
 
 /// What the desk knows of the driver.
@@ -97,7 +113,7 @@ impl<M: Manager> Hub<M> {
         common: Common<M>,
         width: u32,
         runtime: Box<dyn Runtime>,
-        get_timeout: Option<Duration>,
+        care: Care,
     ) -> Arc<Self> {
         let desk = Desk {
             core,
@@ -109,12 +125,15 @@ impl<M: Manager> Hub<M> {
             orders: VecDeque::new(),
             watchers: BTreeMap::new(),
             driver: DriverState::default(),
+            events: 0,
+            suspects: Suspects::default(),
+            tasks: Tasks::default(),
         };
         Arc::new_cyclic(|me| Self {
             common: Arc::new(common),
             shelves: PoolShelves::<M>::new(width),
             runtime,
-            get_timeout,
+            care,
             desk: Mutex::new(desk),
             me: Weak::clone(me),
         })
@@ -158,6 +177,11 @@ impl<M: Manager> Hub<M> {
     /// Which runtime this is.
     pub(crate) fn here(&self) -> u64 {
         contained(|| self.runtime.here()).unwrap_or(0)
+    }
+
+    /// Which task this is.
+    pub(crate) fn task(&self) -> Option<u64> {
+        contained(|| self.runtime.task()).ok().flatten()
     }
 
     /// One step, alone.
@@ -275,8 +299,10 @@ impl<M: Manager> Hub<M> {
         let driver = &mut visit.desk().driver;
         if let Some(coming) = driver.coming.take_if(|coming| first && coming.number == number) {
             driver.home = coming.home;
+            let instead_of = driver.valid;
             // mutate:
             driver.valid = Some(number);
+            visit.tell(EventKind::DriverStarted { number, instead_of });
             visit.step(Input::DriverUp);
         // mutate: } else if true {
         } else if driver.valid == Some(number) {
@@ -284,6 +310,7 @@ impl<M: Manager> Hub<M> {
         } else {
             return Turn::Stop;
         }
+        visit.look_at_leases();
         let desk = visit.desk();
         desk.driver.nudged = None;
         // mutate:
@@ -324,6 +351,9 @@ impl<M: Manager> Hub<M> {
         if driver.valid == Some(number) {
             // mutate:
             driver.valid = None;
+            if !visit.desk().core.is_drained() {
+                visit.tell(EventKind::DriverLost { number });
+            }
             // mutate:
             visit.step(Input::DriverLost);
         // mutate: } else if driver.coming.is_none_or(|coming| coming.number != number) {
@@ -368,6 +398,12 @@ impl<M: Manager> Desk<M> {
             .as_ref()
             .filter(|label| label.lease == lease)
             .map(|label| &label.text)
+    }
+
+    fn next_event(&mut self) -> u64 {
+        let number = self.events;
+        self.events += 1;
+        number
     }
 
     /// Whether a queued caller has been woken.

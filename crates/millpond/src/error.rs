@@ -8,11 +8,26 @@ use std::time::Duration;
 use millpond_core::{Phase, Refusal, Why};
 use thiserror::Error;
 
+use crate::brief::Brief;
 use crate::holders::Holder;
 
 /// Why [`Pool::get`](crate::Pool::get) did not yield a resource.
 ///
-/// `E` is the error of the [`Manager`](crate::Manager). Every variant carries a [`Snapshot`] of the pool as it was then.
+/// `E` is the error of the [`Manager`](crate::Manager). Every variant carries a [`Snapshot`] of the pool as it was then, and the
+/// message begins with it. The cause, if there is one, is the `source()`.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use millpond::GetError;
+/// # fn example<E: std::error::Error + Send + Sync + 'static>(error: GetError<E>) {
+/// match &error {
+///     _ if error.is_overload() => { /* 503, and try again after `error.retry_after()` */ }
+///     GetError::Create(cause, _) => eprintln!("the server refuses us: {cause}"),
+///     _ => eprintln!("{error}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum GetError<E> {
@@ -98,10 +113,11 @@ impl<E> fmt::Display for GetError<E> {
                 write!(f, "{snapshot}: creating a resource failed")
             }
             Self::Closed(_) => write!(f, "{snapshot}: the pool is closed"),
-            Self::NoRuntime(_) => write!(
-                f,
-                "{snapshot}: nobody drives the pool, and there is no async runtime here to wait on"
-            ),
+            Self::NoRuntime(_) => {
+                let why = "nobody drives the pool, and there is no async runtime here to wait on";
+                write!(f, "{snapshot}: {why}")?;
+                snapshot.tell_holder(f)
+            }
         }
     }
 }
@@ -120,6 +136,17 @@ impl<E: Error + Send + Sync + 'static> Error for GetError<E> {
 }
 
 /// Why [`Pool::try_get`](crate::Pool::try_get) did not yield a resource.
+///
+/// # Examples
+///
+/// ```
+/// use millpond::TryGetError;
+///
+/// /// Whether to ask again in a moment.
+/// fn comes_soon(error: TryGetError) -> bool {
+///     matches!(error, TryGetError::Creating | TryGetError::Checking)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum TryGetError {
@@ -156,7 +183,16 @@ impl TryGetError {
     }
 }
 
-/// What went wrong with a creation, other than that the manager said so.
+/// What went wrong with a creation, other than that the manager said so. The pool takes each of them for transient.
+///
+/// # Examples
+///
+/// ```
+/// use millpond::CreateFault;
+///
+/// let fault = CreateFault::Panicked("index out of bounds".to_owned());
+/// assert_eq!(fault.to_string(), "create panicked: index out of bounds");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum CreateFault {
@@ -205,6 +241,19 @@ impl<E> Clone for Cause<E> {
 }
 
 /// A pool as it was when a caller was refused, and what the caller had gone through.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use millpond::GetError;
+/// # fn example<E: std::error::Error + Send + Sync + 'static>(error: GetError<E>) {
+/// let snapshot = error.snapshot();
+/// eprintln!("{} of {} lent after {:?}", snapshot.leased, snapshot.max, snapshot.waited);
+/// if let Some(holder) = snapshot.oldest_holders.first() {
+///     eprintln!("held longest {holder}");
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Snapshot {
@@ -238,6 +287,15 @@ pub struct Snapshot {
     pub backing_off: Option<Duration>,
     /// Up to three of those who held a resource, the longest first.
     pub oldest_holders: Vec<Holder>,
+    /// What the caller's own task had taken and not given back, the longest first: while it waits with a resource in its hands,
+    /// a task may be waiting for itself.
+    ///
+    /// It is a hint, for timeouts and [`GetError::NoRuntime`]. It is there if the adapter can name tasks
+    /// ([`Runtime::task`](crate::Runtime::task)), for resources that were handed out at the desk: the first ones, and all that somebody had
+    /// to wait for. One that the task found idle, by self-service, bears no name and is missing, unless the pool was built
+    /// [`without_self_service`](crate::Builder::without_self_service). A guard that was sent to another task counts as held by
+    /// the one that took it, and the branches of a `join!` are one task.
+    pub held_by_caller: Vec<Holder>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) create_error_is_transient: bool,
 }
@@ -257,23 +315,36 @@ impl Snapshot {
 
     /// A timeout in one line: which phase, how many of what, why, and who.
     fn tell_timeout(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}: no resource within {:.0?}", self.timeout.unwrap_or(self.waited))?;
+        let time = self.timeout.unwrap_or(self.waited);
+        if time.is_zero() {
+            write!(f, "{self}: no resource at once")?;
+        } else {
+            write!(f, "{self}: no resource within {}", Brief(time))?;
+        }
         for (i, (phase, time)) in self.phases.iter().enumerate() {
-            write!(
-                f,
-                "{}{time:.0?} {}",
-                if i == 0 { ", of which " } else { ", " },
-                describe(*phase)
-            )?;
+            let before = if i == 0 { ", of which" } else { "," };
+            write!(f, "{before} {} {}", Brief(*time), describe(*phase))?;
         }
         write!(f, "; {} ahead in the queue", self.ahead)?;
         if let Some(error) = &self.last_create_error {
             write!(f, "; creating failed last with: {error}")?;
         }
-        if let Some(holder) = self.oldest_holders.first() {
-            write!(f, "; held longest {holder}")?;
+        self.tell_holder(f)
+    }
+
+    fn tell_holder(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.oldest_holders.first() {
+            Some(holder) => write!(f, "; held longest {holder}")?,
+            None => return Ok(()),
         }
-        Ok(())
+        match self.held_by_caller.first() {
+            Some(own) => write!(
+                f,
+                "; this task took {} of them itself and may be waiting for itself: held {own}",
+                self.held_by_caller.len()
+            ),
+            None => Ok(()),
+        }
     }
 }
 

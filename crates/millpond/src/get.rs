@@ -14,6 +14,7 @@ use crate::alarm::Alarm;
 use crate::common::PoolClaim;
 use crate::desk::{Answer, Desk, Hub, Visit};
 use crate::error::{Cause, CreateFault, GetError, TryGetError};
+use crate::event::{EventKind, RefusalReason};
 use crate::holders::Label;
 use crate::manager::Manager;
 use crate::pool::Pool;
@@ -21,6 +22,8 @@ use crate::pooled::Pooled;
 use crate::sync::Arc;
 
 /// The future of [`Pool::get`] and, as `Get<'static, _>`, of [`Pool::get_owned`].
+///
+/// Its methods say how long it waits, and what its lease is called; they are called before it is polled.
 ///
 /// # Panics
 ///
@@ -31,6 +34,17 @@ use crate::sync::Arc;
 /// Dropping it at any time is as if it had not been polled, and costs O(1) beside its timer's O(log n): its place in the queue
 /// closes up, and what was set aside for it goes to the next. A creation that was started for it goes on and serves whoever is
 /// first then.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example<M: millpond::Manager>(pool: millpond::Pool<M>) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// let resource = pool.get().timeout(Duration::from_millis(250)).label("search").await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct Get<'p, M: Manager> {
     pool: PoolRef<'p, M>,
@@ -96,7 +110,8 @@ impl<'p, M: Manager> Get<'p, M> {
         self
     }
 
-    /// Waits until this moment of the pool's clock at most. What is idle is taken even after it.
+    /// Waits until this moment of the pool's clock at most, which is that of its [`Runtime`](crate::Runtime). What is idle is
+    /// taken even after it.
     pub fn deadline(mut self, deadline: Instant) -> Self {
         self.ask.patience = Patience::Until(deadline);
         self
@@ -189,8 +204,11 @@ impl Ask {
         }
         let waker = cx.waker().clone();
         let mut visit = match self.state {
-            State::New => hub.visit_to_wait(waker),
-            State::Queued(id) => hub.visit_again(id, waker),
+            State::New => {
+                let task = hub.task();
+                hub.visit_to_wait(waker).of_task(task)
+            }
+            State::Queued(id) => hub.visit_again(id, waker).of_waiter(id),
             State::Done => panic!("`Get` was polled after it had completed"),
         };
         let mut answer = match self.state {
@@ -203,6 +221,7 @@ impl Ask {
         };
         if let Answer::Queued(id) = answer {
             self.state = State::Queued(id);
+            visit.keep_task(id);
             // A resource may have come home between the look at the bits and the flag that stops it.
             // mutate-lines 2: answer = Answer::None;
             answer =
@@ -256,7 +275,7 @@ impl Ask {
         id: WaiterId,
     ) -> Result<PoolClaim<M>, GetError<M::Error>> {
         hub.check_here();
-        let mut visit = hub.visit();
+        let mut visit = hub.visit().of_waiter(id);
         let answer = visit.step(Input::Claim(id));
         if let Some(result) = self.settle(hub, &mut visit, answer) {
             return result;
@@ -264,7 +283,9 @@ impl Ask {
         self.state = State::Done;
         visit.forget_waker(id);
         visit.step(Input::Cancel(id));
-        Err(GetError::NoRuntime(Box::new(visit.snapshot())))
+        let error = GetError::NoRuntime(Box::new(visit.snapshot_with_holders()));
+        self.tell(&mut visit, &error);
+        Err(error)
     }
 
     fn label(&mut self) -> Option<Cow<'static, str>> {
@@ -280,7 +301,11 @@ impl Ask {
     ) -> Option<Result<PoolClaim<M>, GetError<M::Error>>> {
         let result = match answer {
             Answer::Lent(claim) => Ok(lend(hub, visit, claim, self.caller, self.label())),
-            Answer::Refused(refusal) => Err(self.refused(hub, visit, &refusal)),
+            Answer::Refused(refusal) => {
+                let error = self.refused(hub, visit, &refusal);
+                self.tell(visit, &error);
+                Err(error)
+            }
             Answer::None | Answer::Queued(_) | Answer::Proceed | Answer::Adopt(_) => return None,
         };
         if let State::Queued(id) = std::mem::replace(&mut self.state, State::Done) {
@@ -295,7 +320,10 @@ impl Ask {
         visit: &mut Visit<'_, M>,
         refusal: &Refusal,
     ) -> GetError<M::Error> {
-        let mut snapshot = Box::new(visit.snapshot());
+        let mut snapshot = Box::new(match refusal.why {
+            Why::Deadline => visit.snapshot_with_holders(),
+            _ => visit.snapshot(),
+        });
         snapshot.tell(refusal);
         match refusal.why {
             Why::TooManyWaiters => GetError::TooManyWaiters {
@@ -314,20 +342,33 @@ impl Ask {
             }
             _ => {
                 snapshot.timeout = match self.patience {
-                    Patience::Default => hub.get_timeout,
+                    Patience::Default => hub.care.get_timeout,
                     Patience::For(timeout) => Some(timeout),
                     Patience::Until(_) => None,
                 };
-                snapshot.oldest_holders = visit.holders();
-                snapshot.oldest_holders.truncate(3);
                 GetError::Timeout(snapshot)
             }
         }
     }
 
+    /// Tells who watches that the caller gets nothing.
+    fn tell<M: Manager>(&mut self, visit: &mut Visit<'_, M>, error: &GetError<M::Error>) {
+        if visit.is_watched() {
+            let snapshot = error.snapshot();
+            visit.tell(EventKind::Refused {
+                reason: RefusalReason::of(error),
+                waited: snapshot.waited,
+                ahead: snapshot.ahead,
+                caller: self.caller,
+                label: self.label(),
+                held_by_caller: snapshot.held_by_caller.clone(),
+            });
+        }
+    }
+
     fn deadline<M: Manager>(&self, hub: &Hub<M>, now: Instant) -> Option<Instant> {
         match self.patience {
-            Patience::Default => hub.get_timeout.and_then(|timeout| now.checked_add(timeout)),
+            Patience::Default => hub.care.get_timeout.and_then(|timeout| now.checked_add(timeout)),
             Patience::For(timeout) => now.checked_add(timeout),
             Patience::Until(deadline) => Some(deadline),
         }
@@ -391,7 +432,8 @@ fn try_once<M: Manager>(
     hub: &Arc<Hub<M>>,
     caller: &'static Location<'static>,
 ) -> (Result<PoolClaim<M>, TryGetError>, bool) {
-    let mut visit = hub.visit();
+    let task = hub.task();
+    let mut visit = hub.visit().of_task(task);
     let result = match visit.step(Input::Try) {
         Answer::Lent(claim) => Ok(lend(hub, &mut visit, claim, caller, None)),
         Answer::Refused(refusal) => Err(TryGetError::new(refusal.why)),
@@ -409,6 +451,7 @@ fn lend<M: Manager>(
     label: Option<Cow<'static, str>>,
 ) -> PoolClaim<M> {
     let lease = claim.facts().lent(hub.common.to_tick(visit.now), caller);
+    visit.keep_taker(claim.index(), lease);
     if let Some(text) = label {
         visit.desk().label(claim.index(), Label { lease, text });
     }

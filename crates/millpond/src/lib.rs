@@ -79,6 +79,11 @@
 //! waiting, not errors. A failure that is not transient, such as a wrong password, is told at once to those who have nothing
 //! else to wait for; [`fail_fast_after`](Builder::fail_fast_after) does the same for transient ones that do not end.
 //!
+//! # Coming from another pool
+//!
+//! [`guide::from_other_pools`] tells which setting, method and error of deadpool, bb8, sqlx, mobc and r2d2 is which here, and
+//! what behaves differently.
+//!
 //! # Testing your own code
 //!
 //! The crate `millpond-test` has a virtual clock, a deterministic runtime and a manager with scripted faults.
@@ -93,6 +98,8 @@ mod pooled;
 mod status;
 mod holders;
 mod error;
+mod event;
+mod brief;
 mod close;
 mod add;
 mod retain;
@@ -103,15 +110,18 @@ mod driver;
 mod shelf;
 mod sync;
 
+pub mod guide;
+
 #[cfg(all(test, millpond_loom))]
 mod loom_models;
 
-pub use millpond_core::{Phase, Totals};
+pub use millpond_core::{CloseReason, Phase, Totals};
 
 pub use crate::add::AddError;
 pub use crate::builder::{BuildError, Builder};
 pub use crate::close::CloseReport;
 pub use crate::error::{CreateFault, GetError, Snapshot, TryGetError};
+pub use crate::event::{Event, EventKind, EventSink, Failure, RefusalReason, ResourceId};
 pub use crate::get::Get;
 pub use crate::holders::Holder;
 pub use crate::manager::{Disposition, Fitness, Manager, Metrics, Returned};

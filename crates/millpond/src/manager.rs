@@ -1,8 +1,11 @@
 //! What the user teaches the pool about one kind of resource: how to open, check, clean and close it.
 
 use std::error::Error;
+use std::fmt;
 use std::future::{Future, ready};
 use std::time::{Duration, Instant};
+
+use crate::brief::Brief;
 
 /// Opens, checks, cleans and closes the resources of a pool.
 ///
@@ -153,11 +156,26 @@ pub enum Returned {
     Panicked,
 }
 
-/// What the pool knows of one resource.
+/// What the pool knows of one resource, for its [`Manager`] and its borrowers.
 ///
 /// Instants on this path come from the pool's tick, so they may lag the clock by one tick (a quarter of the shortest window
 /// among the pool's settings, at most one second).
-#[derive(Clone, Debug)]
+///
+/// # Examples
+///
+/// A manager that lends nothing more than a thousand times:
+///
+/// ```
+/// use millpond::{Disposition, Metrics, Returned};
+///
+/// fn on_return(returned: Returned, metrics: &Metrics) -> Disposition {
+///     match returned {
+///         Returned::Finished if metrics.uses() < 1000 => Disposition::Reuse,
+///         _ => Disposition::Discard,
+///     }
+/// }
+/// ```
+#[derive(Clone)]
 pub struct Metrics {
     pub(crate) origin: Instant,
     /// Nanoseconds from the origin, as are the other times.
@@ -196,5 +214,17 @@ impl Metrics {
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [created, last_used] = [self.created, self.last_used].map(Duration::from_nanos);
+        f.debug_struct("Metrics")
+            .field("created", &format_args!("{} after the pool was built", Brief(created)))
+            .field("last_used", &format_args!("{} after the pool was built", Brief(last_used)))
+            .field("uses", &self.uses)
+            .field("epoch", &self.epoch)
+            .finish()
     }
 }

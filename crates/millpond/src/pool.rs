@@ -24,6 +24,18 @@ use crate::weak::WeakPool;
 /// A pool of resources. Clones are handles to the same pool; when the last is dropped, the pool closes.
 ///
 /// See the [crate documentation](crate) for the model behind it.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use millpond::{Manager, Pool, Runtime};
+/// # async fn example<M: Manager>(manager: M, runtime: impl Runtime) -> Result<(), Box<dyn std::error::Error>> {
+/// let pool = Pool::builder(manager).max_size(4).build(runtime)?;
+/// let resource = pool.get().await?;
+/// drop(resource); // Goes back to the pool.
+/// # Ok(())
+/// # }
+/// ```
 pub struct Pool<M: Manager> {
     /// The same as in the handle, one step nearer.
     hub: Arc<Hub<M>>,
@@ -107,7 +119,28 @@ impl<M: Manager> Pool<M> {
         Get::borrowed(self, Location::caller())
     }
 
-    /// [`get`](Self::get) as a `'static` future, which holds a clone of the pool.
+    /// [`get`](Self::get) as a `'static` future, which holds a clone of the pool: while it waits, the pool does not close with
+    /// its last other handle.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    ///
+    /// # Cancel safety
+    ///
+    /// See [`Get`].
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use millpond::{Manager, Pool};
+    /// use std::future::Future;
+    ///
+    /// fn boxed<M: Manager>(pool: &Pool<M>) -> impl Future<Output = bool> + Send + 'static {
+    ///     let get = pool.get_owned();
+    ///     async move { get.await.is_ok() }
+    /// }
+    /// ```
     #[track_caller]
     pub fn get_owned(&self) -> Get<'static, M> {
         Get::owned(self.clone(), Location::caller())
@@ -125,6 +158,21 @@ impl<M: Manager> Pool<M> {
     /// # Fairness
     ///
     /// Never overtakes a caller that waits.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example<M: millpond::Manager>(pool: millpond::Pool<M>) -> Result<(), Box<dyn std::error::Error>> {
+    /// use millpond::TryGetError;
+    ///
+    /// match pool.try_get() {
+    ///     Ok(resource) => drop(resource),
+    ///     Err(TryGetError::Creating | TryGetError::Checking) => { /* Soon; the next who asks may have it. */ }
+    ///     Err(busy) => return Err(busy.into()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn try_get(&self) -> Result<Pooled<M>, TryGetError> {
         get::try_get(self.hub(), Location::caller())
@@ -161,7 +209,20 @@ impl<M: Manager> Pool<M> {
         }
     }
 
-    /// The pool in numbers.
+    /// The pool in numbers. Takes the desk's lock for as long as it takes to count, so it is for gauges and not for each
+    /// checkout.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # fn example<M: millpond::Manager>(pool: millpond::Pool<M>) {
+    /// let status = pool.status();
+    /// if status.oldest_wait.is_some_and(|wait| wait > Duration::from_secs(1)) {
+    ///     eprintln!("{} wait, {} of {} are lent", status.waiting, status.leased, status.max);
+    /// }
+    /// # }
+    /// ```
     #[must_use]
     pub fn status(&self) -> Status {
         let mut visit = self.hub().visit();
@@ -170,6 +231,16 @@ impl<M: Manager> Pool<M> {
     }
 
     /// Who holds what, the longest first.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn example<M: millpond::Manager>(pool: millpond::Pool<M>) {
+    /// for holder in pool.holders() {
+    ///     eprintln!("held {holder}"); // for 3s by src/report.rs:42:17 (nightly report)
+    /// }
+    /// # }
+    /// ```
     #[must_use]
     pub fn holders(&self) -> Vec<Holder> {
         self.hub().visit().holders()
@@ -182,6 +253,16 @@ impl<M: Manager> Pool<M> {
     /// # Errors
     ///
     /// [`ResizeError`] if `max_size` is greater than [`Builder::GREATEST_SIZE`]; nothing has changed then.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn example<M: millpond::Manager>(pool: millpond::Pool<M>) -> Result<(), millpond::ResizeError> {
+    /// pool.resize(2)?; // While the server has little to give.
+    /// pool.resize(16)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn resize(&self, max_size: usize) -> Result<(), ResizeError> {
         let max =
             u32::try_from(max_size).ok().filter(|max| *max as usize <= Builder::<M>::GREATEST_SIZE);
@@ -190,12 +271,23 @@ impl<M: Manager> Pool<M> {
         Ok(())
     }
 
-    /// Makes callers wait until [`resume`](Self::resume), their timeouts running. What is lent stays lent.
+    /// Makes callers wait until [`resume`](Self::resume), their timeouts running. What is lent stays lent, what comes home lies
+    /// idle, and nothing is created. Pausing twice is pausing once.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn example<M: millpond::Manager>(pool: millpond::Pool<M>) {
+    /// pool.pause();
+    /// // Whatever the server should not see callers during: a switch-over, say.
+    /// pool.resume();
+    /// # }
+    /// ```
     pub fn pause(&self) {
         self.tell_and_drive(Input::Pause);
     }
 
-    /// Ends a [`pause`](Self::pause).
+    /// Ends a [`pause`](Self::pause). Those who wait are served in the order in which they came.
     pub fn resume(&self) {
         self.tell_and_drive(Input::Resume);
     }
@@ -206,6 +298,16 @@ impl<M: Manager> Pool<M> {
     /// returned: what is idle is closed, what is lent is closed as it comes home. With a longer one, what is open now may still
     /// be lent until it is closed at a random moment within the spread, so that not everything is replaced at once; what is
     /// being opened now is still void.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # fn example<M: millpond::Manager>(pool: millpond::Pool<M>, password: &std::sync::Mutex<String>) {
+    /// *password.lock().expect("nobody panics with it") = "new".to_owned(); // The manager reads it in `create`.
+    /// pool.retire_all(Duration::ZERO);
+    /// # }
+    /// ```
     pub fn retire_all(&self, spread: Duration) {
         self.tell_and_drive(Input::RetireAll { spread });
     }
@@ -287,24 +389,62 @@ impl<M: Manager> Pool<M> {
     ///
     /// Waiting needs a timer. Where there is no runtime to start one on, the report comes at once; [`drained`](Self::drained)
     /// waits anywhere.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # async fn example<M: millpond::Manager>(pool: millpond::Pool<M>) {
+    /// let report = pool.close(Duration::from_secs(10)).await;
+    /// if !report.drained {
+    ///     eprintln!("{report}"); // Who still holds what.
+    /// }
+    /// # }
+    /// ```
     pub fn close(&self, patience: Duration) -> impl Future<Output = CloseReport> + Send + use<M> {
         close::close(Arc::clone(self.hub()), patience)
     }
 
-    /// Waits until the pool begins to close.
+    /// Waits until the pool begins to close: for those who hold a resource for long, to give it back in time.
     ///
     /// # Cancel safety
     ///
     /// May be dropped and called again at any time.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example<M: millpond::Manager>(pool: millpond::Pool<M>) -> Result<(), Box<dyn std::error::Error>> {
+    /// use futures::future::{Either, select};
+    /// use std::pin::pin;
+    ///
+    /// let listener = pool.get().await?;
+    /// let listening = pin!(async { /* for hours */ });
+    /// if let Either::Right(_) = select(listening, pin!(pool.closing())).await {
+    ///     drop(listener);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn closing(&self) -> impl Future<Output = ()> + Send + use<M> {
         Watch::new(Arc::clone(self.hub()), Event::Closing)
     }
 
-    /// Waits until the pool is closed and its last resource is gone.
+    /// Waits until the pool is closed and its last resource is gone, however long that takes.
     ///
     /// # Cancel safety
     ///
     /// May be dropped and called again at any time.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # async fn example<M: millpond::Manager>(pool: millpond::Pool<M>) {
+    /// let closed = pool.close(Duration::ZERO).await; // Begins it.
+    /// pool.drained().await;
+    /// # }
+    /// ```
     pub fn drained(&self) -> impl Future<Output = ()> + Send + use<M> {
         Watch::new(Arc::clone(self.hub()), Event::Drained)
     }
@@ -339,7 +479,7 @@ impl<M: Manager> Drop for Handle<M> {
     }
 }
 
-/// A size that no pool can have; see [`Pool::resize`].
+/// A size that no pool can have; see [`Pool::resize`]. The message names it and the greatest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("max_size is {max_size}, but a pool holds at most {}", crate::builder::GREATEST_SIZE)]
 pub struct ResizeError {

@@ -60,9 +60,32 @@ pub trait Runtime: Send + Sync + 'static {
     fn here(&self) -> u64 {
         0
     }
+
+    /// Names what is being polled on the calling thread, task or future of a `block_on`, if the runtime can tell. Must not panic.
+    ///
+    /// The same number means the same task, also for tasks that ended long ago. The pool compares these numbers for a hint to
+    /// callers that wait for what they hold themselves, see [`Snapshot::held_by_caller`](crate::Snapshot::held_by_caller); by
+    /// default there is no hint. Called where a caller comes to the desk, and never by self-service.
+    fn task(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// There was no runtime to spawn a task on; the task comes back in [`SpawnError::into_task`].
+///
+/// # Examples
+///
+/// ```
+/// use millpond::{SpawnError, Task};
+///
+/// fn nowhere(task: Task) -> Result<(), SpawnError> {
+///     Err(SpawnError::new(task))
+/// }
+///
+/// let refused = nowhere(Box::pin(async {})).unwrap_err();
+/// let task: Task = refused.into_task(); // For another runtime, or to be dropped.
+/// # drop(task);
+/// ```
 pub struct SpawnError {
     task: Task,
 }

@@ -10,6 +10,18 @@ use crate::error::{Cause, CreateFailure, Snapshot};
 use crate::manager::Manager;
 
 /// What [`Pool::status`](crate::Pool::status) reports: one consistent reading of the desk, and of the idle bits right after.
+///
+/// `size` is the sum of `idle`, `leased`, `creating`, `checking`, `resetting`, `closing` and `stuck`, and at most `max` unless the
+/// pool was shrunk and what is too much has not come home yet.
+///
+/// # Examples
+///
+/// ```no_run
+/// # fn example<M: millpond::Manager>(pool: millpond::Pool<M>) {
+/// let status = pool.status();
+/// let used = status.leased as f64 / status.max as f64;
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Status {
@@ -33,6 +45,8 @@ pub struct Status {
     pub stuck: usize,
     /// Jobs that outlived their deadline and still have not ended; not part of `size`.
     pub abandoned: usize,
+    /// Are lent for longer than [`leak_after`](crate::Builder::leak_after).
+    pub suspected_leaks: usize,
     /// Callers that wait.
     pub waiting: usize,
     /// How long the oldest of them has waited.
@@ -58,6 +72,10 @@ impl<M: Manager> Hub<M> {
             closing: counts.closing as usize,
             stuck: counts.stuck as usize,
             abandoned: counts.abandoned as usize,
+            suspected_leaks: self
+                .leases(now, core)
+                .filter(|(_, _, held_for)| self.is_leak(*held_for))
+                .count(),
             waiting: counts.waiting as usize,
             oldest_wait: counts.oldest_wait.map(|since| now.saturating_duration_since(since)),
             leases: self.shelves.all_facts().map(|(_, facts)| facts.leases()).sum(),
@@ -94,6 +112,7 @@ impl<M: Manager> Hub<M> {
             }),
             backing_off: core.backoff_ends().map(|ends| ends.saturating_duration_since(now)),
             oldest_holders: Vec::new(),
+            held_by_caller: Vec::new(),
             timeout: None,
             create_error_is_transient: failure.is_none_or(|failure| failure.transient),
         }

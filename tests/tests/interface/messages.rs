@@ -50,6 +50,35 @@ fn a_timeout_tells_the_phase_the_counts_and_the_oldest_holder() {
 }
 
 #[test]
+fn a_time_is_told_as_it_is_and_no_patience_at_all_as_that() {
+    let rig = Rig::of(1);
+    let held = rig.take();
+    let error = rig.runtime.block_on(rig.pool.get().timeout(ms(1500))).expect_err("it is lent");
+    contains(&error.to_string(), &["no resource within 1.5s, of which 1.5s with every"]);
+    let error = rig.at_once(rig.pool.get().timeout(ms(0))).expect_err("it is lent");
+    contains(&error.to_string(), &["no resource at once; 0 ahead"]);
+    let past = rig.runtime.now() - secs(1);
+    let error = rig.at_once(rig.pool.get().deadline(past)).expect_err("it is lent");
+    contains(&error.to_string(), &["no resource at once; 0 ahead"]);
+    drop(held);
+    rig.ends_clean();
+}
+
+#[test]
+fn who_cannot_wait_for_want_of_a_runtime_is_told_who_has_everything() {
+    let rig = Rig::of(1);
+    let (held, line) = (rig.take(), line!());
+    rig.runtime.shutdown();
+    let error = millpond_test::poll_once(rig.pool.get());
+    let std::task::Poll::Ready(Err(error)) = error else { panic!("there is nobody to wait for") };
+    assert!(matches!(error, GetError::NoRuntime(_)), "{error}");
+    let holder = format!("held longest for 0ns by {}:{line}:", file!());
+    contains(&error.to_string(), &["there is no async runtime here to wait on", &holder]);
+    assert_eq!(error.snapshot().oldest_holders.len(), 1);
+    drop(held);
+}
+
+#[test]
 fn a_timeout_during_an_outage_carries_the_last_error_as_its_source() {
     let rig = Rig::of(2);
     let refused = ScriptedError::transient("connection refused (os error 111)");

@@ -4,9 +4,10 @@ use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use millpond::{
-    AddError, BuildError, Builder, CloseReport, CreateFault, Disposition, Fitness, Get, GetError,
-    Holder, Metrics, Phase, Pool, Pooled, ResizeError, RetainReport, Returned, Runtime, Snapshot,
-    SpawnError, Status, Task, Totals, TryGetError, WeakPool,
+    AddError, BuildError, Builder, CloseReason, CloseReport, CreateFault, Disposition, Event,
+    EventKind, EventSink, Failure, Fitness, Get, GetError, Holder, Metrics, Phase, Pool, Pooled,
+    RefusalReason, ResizeError, ResourceId, RetainReport, Returned, Runtime, Snapshot, SpawnError,
+    Status, Task, Totals, TryGetError, WeakPool,
 };
 use millpond_test::{ScriptedError, ScriptedManager, TestRuntime};
 use millpond_tests::cells::Cells;
@@ -43,6 +44,13 @@ fn everything_public_may_move_between_threads_and_all_but_guards_be_shared() {
     all::<Fitness>();
     all::<Returned>();
     all::<Box<dyn Runtime>>();
+    all::<Event<'static>>();
+    all::<EventKind>();
+    all::<Failure>();
+    all::<CloseReason>();
+    all::<RefusalReason>();
+    all::<ResourceId>();
+    all::<Box<dyn EventSink>>();
     // A task moves, and nobody looks at it meanwhile.
     send::<Task>();
     unpin::<Task>();
@@ -123,11 +131,11 @@ fn everything_public_can_be_printed_although_the_manager_cannot() {
     let get = pool.get().label("audit");
     prints(&get, &["Get", "ledgers", "audit", file!()]);
     let pooled = runtime.block_on(get).expect("there are three");
-    prints(&pooled, &["Pooled", "ledgers"]);
+    prints(&pooled, &["Pooled", "ledgers", "held_by", file!(), "uses: 1"]);
     prints(&pool, &["Pool", "ledgers", "leased: 1", "max: 3"]);
     prints(&pool.status(), &["Status", "leased: 1"]);
     prints(&pool.holders(), &["Holder", "audit", file!()]);
-    prints(&Pooled::metrics(&pooled), &["uses: 1"]);
+    prints(&Pooled::metrics(&pooled), &["uses: 1", "created: 0ns after the pool was built"]);
     pool.pause();
     let error = runtime
         .block_on(pool.get().timeout(Duration::from_millis(5)))

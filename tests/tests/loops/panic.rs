@@ -41,6 +41,7 @@ fn a_panic_in_any_call_into_user_code_leaves_the_pool_whole() {
         [
             "a destructor",
             "a waker",
+            "an event sink",
             "check, at the beginning",
             "check, at the end",
             "close, at the beginning",

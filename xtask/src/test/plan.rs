@@ -42,6 +42,7 @@ pub(super) const PLAN: &[Planned] = &[
                 .env("RUSTDOCFLAGS", "-D warnings"),
         )
     }),
+    Planned { needs: &[GIT], slow: true, ..step("package", |s| s.check(PACKAGE_ARGS)) },
     step("model check", model_check),
     step("examples", examples),
     step("storm", storms),
@@ -51,6 +52,17 @@ pub(super) const PLAN: &[Planned] = &[
 ];
 
 const CLIPPY_ARGS: &[&str] = &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+
+/// What is published must build from what would be published, and nothing else.
+const PACKAGE_ARGS: &[&str] = &[
+    "package",
+    "--quiet",
+    "--allow-dirty",
+    "--workspace",
+    "--exclude=millpond-examples",
+    "--exclude=millpond-tests",
+    "--exclude=xtask",
+];
 
 /// The examples that end by themselves, with an error unless all is well.
 const EXAMPLES: &[&str] =

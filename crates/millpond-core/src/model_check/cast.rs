@@ -34,4 +34,13 @@ pub(super) struct Task {
     pub(super) slot: SlotId,
     pub(super) job: Job,
     pub(super) stage: Stage,
+    /// Whether what it ends with has been seen to work since the last driver was lost.
+    pub(super) proves: bool,
+}
+
+impl Task {
+    /// Whether it is a creation that went ahead.
+    pub(super) fn is_opening(&self) -> bool {
+        self.job == Job::Create && self.stage == Stage::Begun
+    }
 }

@@ -41,6 +41,8 @@ pub(super) enum Step {
     EndLate(TimerKey, usize, Outcome),
     /// An idle resource grows older.
     Age(u32),
+    /// A resource's life is nearly over.
+    Ripen(u32),
     /// A resource's life is over.
     Expire(u32),
     Resize(u32),
@@ -57,7 +59,10 @@ pub(super) enum Step {
 impl Step {
     /// Whether the core has a part in it, so that others can interfere.
     fn feeds_core(self) -> bool {
-        !matches!(self, Self::TakeBit(_) | Self::GoHome(_) | Self::Age(_) | Self::Expire(_))
+        !matches!(
+            self,
+            Self::TakeBit(_) | Self::GoHome(_) | Self::Age(_) | Self::Ripen(_) | Self::Expire(_)
+        )
     }
 }
 
@@ -111,7 +116,8 @@ impl World {
 
     fn borrower_steps(&self, scope: &Scope, into: &mut Vec<Step>) {
         for slot in self.slots() {
-            if self.unvetted & (1 << slot) != 0 {
+            let is_lent = self.lent & (1 << slot) != 0;
+            if self.unvetted & (1 << slot) != 0 || (is_lent && self.core.is_suspect(slot)) {
                 into.push(Step::Give(slot, GiveBack::Unused));
                 if scope.has(Also::Looks) {
                     into.push(Step::Give(slot, GiveBack::Discard));
@@ -120,7 +126,7 @@ impl World {
             if scope.has(Also::Looks) && self.shelf.has(slot) {
                 into.push(Step::Look(slot));
             }
-            if self.lent & (1 << slot) == 0 {
+            if !is_lent {
                 continue;
             }
             into.push(Step::GoHome(slot));
@@ -203,12 +209,17 @@ impl World {
 
     fn pool_steps(&self, scope: &Scope, into: &mut Vec<Step>) {
         for slot in self.slots() {
-            if scope.has(Also::Checks) && self.shelf.has(slot) && self.shelf.age(slot) != Age::Old {
+            let seen =
+                self.shelf.age(slot) != Age::Old || self.core.slots.get(slot).proved.is_some();
+            if scope.has(Also::Checks) && self.shelf.has(slot) && seen {
                 into.push(Step::Age(slot));
             }
             if scope.has(Also::Lifetimes) && self.state_of(slot).is_open() && !self.is_too_old(slot)
             {
                 into.push(Step::Expire(slot));
+                if scope.min_idle > 0 && !self.core.is_ageing(slot, self.now()) {
+                    into.push(Step::Ripen(slot));
+                }
             }
         }
         if scope.has(Also::Resizes) {

@@ -89,9 +89,11 @@ fn long_time() -> impl Strategy<Value = Duration> {
 
 /// A small pool. All times differ, none is a multiple of another, and the back-off is long, so that it seldom ends at once.
 pub(super) fn settings() -> impl Strategy<Value = Config> {
-    (0u32..=8, 0u32..=20, 1u32..=4, prop::option::of(1u32..=4), any::<u64>()).prop_map(
-        |(max_size, max_waiters, max_creating, fail_fast_after, seed)| Config {
+    let numbers = (0u32..=8, prop_oneof![Just(0), 0u32..=5], 0u32..=20, 1u32..=4);
+    (numbers, prop::option::of(1u32..=4), any::<u64>()).prop_map(
+        |((max_size, min_idle, max_waiters, max_creating), fail_fast_after, seed)| Config {
             max_size,
+            min_idle,
             max_waiters,
             max_creating,
             create_timeout: Duration::from_nanos(2_300_000_011),
@@ -108,6 +110,9 @@ pub(super) fn settings() -> impl Strategy<Value = Config> {
             fail_fast_after,
             tick: Duration::from_nanos(233_000_089),
             seed,
+            self_service: true,
+            leases_watched: false,
+            watched: true,
         },
     )
 }

@@ -161,6 +161,13 @@ impl Rig {
         }
     }
 
+    /// A borrower comes to the desk with what it gives back, as all do while it is attended.
+    pub(super) fn bring(&mut self, slot: u32) {
+        self.bits.give_back(slot, self.now);
+        self.bits.claim(slot);
+        self.give_back(slot, GiveBack::Unused);
+    }
+
     pub(super) fn give_back(&mut self, slot: u32, how: GiveBack) {
         self.feed(Input::GiveBack(slot, how));
     }

@@ -66,6 +66,15 @@ fn creations_under_way_are_counted_until_they_end_or_are_dropped() {
 }
 
 #[test]
+fn a_script_that_is_cleared_leaves_the_default_step_and_the_other_scripts() {
+    let (runtime, manager) = fixture();
+    manager.script(Op::Create, [Step::Hang, Step::Hang]).script(Op::Check, [Step::transient()]);
+    manager.clear_script(Op::Create);
+    let resource = resource(&runtime, &manager);
+    assert!(runtime.block_on(manager.check_once(&resource)).is_err());
+}
+
+#[test]
 fn a_resource_counts_its_close_and_its_drop() {
     let (runtime, manager) = fixture();
     let (first, second) = (resource(&runtime, &manager), resource(&runtime, &manager));

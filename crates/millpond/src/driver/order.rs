@@ -35,7 +35,16 @@ impl<R> Order<R> {
     }
 
     pub(crate) fn is_check(&self) -> bool {
-        matches!(self.work, Work::Check(..))
+        self.job() == Job::Check
+    }
+
+    pub(crate) fn job(&self) -> Job {
+        match self.work {
+            Work::Create => Job::Create,
+            Work::Check(..) => Job::Check,
+            Work::Reset(..) => Job::Reset,
+            Work::Close(_) => Job::Close,
+        }
     }
 }
 

@@ -8,12 +8,13 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
 use futures::future::{AbortHandle, AbortRegistration, Abortable};
-use millpond_core::{Outcome, SlotId};
+use millpond_core::{Job, Outcome, SlotId};
 
 use super::order::{Order, Work};
 use crate::common::{contained, dispose, panic_message};
 use crate::desk::Hub;
 use crate::error::{CreateFailure, CreateFault};
+use crate::event::Failure;
 use crate::manager::{Fitness, Manager};
 use crate::sync::Arc;
 
@@ -55,33 +56,31 @@ async fn work<M: Manager>(mut ticket: Ticket<M>, unbegun: Unbegun<M::Resource>) 
         },
         Work::Check(resource, metrics) => {
             let mut resource = Late(Some(resource));
-            let fit = match stoppable(registration, async {
-                manager.check(resource.get(), &metrics).await
-            })
-            .await
-            {
-                Ended::With(result) => result.is_ok(),
-                Ended::ByPanic(_) => false,
-                Ended::ByAbort => return,
-            };
-            ticket.report(if fit { Outcome::Fit } else { Outcome::Unfit }, resource.0.take());
+            let check = async { manager.check(resource.get(), &metrics).await };
+            match stoppable(registration, check).await {
+                Ended::With(Ok(())) => ticket.report(Outcome::Fit, resource.0.take()),
+                Ended::With(Err(error)) => ticket.report_error(error, resource.0.take()),
+                Ended::ByPanic(message) => ticket.report_panic(message, resource.0.take()),
+                Ended::ByAbort => {}
+            }
         }
         Work::Reset(resource, metrics) => {
             let mut resource = Late(Some(resource));
-            let fit = match stoppable(registration, async {
-                manager.reset(resource.get(), &metrics).await
-            })
-            .await
-            {
-                Ended::With(result) => matches!(result, Ok(Fitness::Clean)),
-                Ended::ByPanic(_) => false,
-                Ended::ByAbort => return,
-            };
-            ticket.report(if fit { Outcome::Fit } else { Outcome::Unfit }, resource.0.take());
+            let reset = async { manager.reset(resource.get(), &metrics).await };
+            match stoppable(registration, reset).await {
+                Ended::With(Ok(Fitness::Clean)) => ticket.report(Outcome::Fit, resource.0.take()),
+                Ended::With(Ok(Fitness::Unfit)) => ticket.report(Outcome::Unfit, resource.0.take()),
+                Ended::With(Err(error)) => ticket.report_error(error, resource.0.take()),
+                Ended::ByPanic(message) => ticket.report_panic(message, resource.0.take()),
+                Ended::ByAbort => {}
+            }
         }
         Work::Close(resource) => {
-            stoppable(registration, async { manager.close(resource).await }).await;
-            ticket.report(Outcome::Gone, None);
+            match stoppable(registration, async { manager.close(resource).await }).await {
+                Ended::With(()) => ticket.report(Outcome::Gone, None),
+                Ended::ByPanic(message) => ticket.report_panic(message, None),
+                Ended::ByAbort => {}
+            }
         }
     }
 }
@@ -140,13 +139,13 @@ impl<R: Send + 'static> Drop for Late<R> {
 struct Ticket<M: Manager> {
     hub: Arc<Hub<M>>,
     id: SlotId,
-    creates: bool,
+    job: Job,
     reported: bool,
 }
 
 impl<M: Manager> Ticket<M> {
     fn new(hub: Arc<Hub<M>>, order: &Order<M::Resource>) -> Self {
-        Self { hub, id: order.id, creates: matches!(order.work, Work::Create), reported: false }
+        Self { hub, id: order.id, job: order.job(), reported: false }
     }
 
     fn report(&mut self, outcome: Outcome, resource: Option<M::Resource>) {
@@ -158,6 +157,21 @@ impl<M: Manager> Ticket<M> {
         self.reported = true;
         self.hub.create_failed(self.id, failure);
     }
+
+    /// Not for creations.
+    fn report_error(&mut self, error: M::Error, resource: Option<M::Resource>) {
+        self.report_as(Failure::Error(Arc::new(error)), resource);
+    }
+
+    /// Not for creations.
+    fn report_panic(&mut self, message: String, resource: Option<M::Resource>) {
+        self.report_as(Failure::Panicked(message), resource);
+    }
+
+    fn report_as(&mut self, failure: Failure, resource: Option<M::Resource>) {
+        self.reported = true;
+        self.hub.failed(self.id, self.job, failure, resource);
+    }
 }
 
 impl<M: Manager> Drop for Ticket<M> {
@@ -165,10 +179,10 @@ impl<M: Manager> Drop for Ticket<M> {
         if self.reported {
             return;
         }
-        if self.creates {
+        if self.job == Job::Create {
             self.report_failure(CreateFailure::fault(CreateFault::Stopped));
         } else {
-            self.report(Outcome::Gone, None);
+            self.report_as(Failure::Stopped, None);
         }
     }
 }

@@ -15,7 +15,7 @@ use millpond_core::{Config, Core, Input, Outcome, SlotId};
 
 use super::world::{Broken, ORIGIN, Toy, World};
 use crate::common::Common;
-use crate::desk::Hub;
+use crate::desk::{Care, Hub};
 use crate::{Get, GetError, Pool, Pooled, TryGetError};
 
 /// Explores every execution of `body`.
@@ -74,7 +74,7 @@ impl Rig {
             config.tick,
         );
         let runtime = Box::new(world.clone());
-        let hub = Hub::new(Core::new(config), common, width, runtime, None);
+        let hub = Hub::new(Core::new(config), common, width, runtime, Care::default());
         Self { pool: Pool::new(Arc::clone(&hub)), hub, world }
     }
 

@@ -3,7 +3,7 @@
 mod facts;
 mod slot;
 
-pub(crate) use self::facts::Facts;
+pub(crate) use self::facts::{Facts, Lease};
 pub(crate) use self::slot::{Claim, Shelf, Take, WIDEST};
 
 use std::sync::atomic::{AtomicUsize, Ordering};
