@@ -315,7 +315,9 @@ impl<M: Manager> Hub<M> {
         desk.driver.nudged = None;
         // mutate:
         desk.driver.armed = desk.core.next_timeout();
-        if desk.core.is_drained() { Turn::Stop } else { Turn::SleepUntil(desk.driver.armed) }
+        // An order for a job that was given up before it began still holds its resource, though the place is free.
+        let is_over = desk.core.is_drained() && desk.orders.is_empty();
+        if is_over { Turn::Stop } else { Turn::SleepUntil(desk.driver.armed) }
     }
 
     /// Takes the first order that is `wanted`.

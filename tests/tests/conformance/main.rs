@@ -104,6 +104,7 @@ macro_rules! conformance {
                 what_is_created_goes_to_who_waits_longest
                 size_is_never_exceeded_while_things_come_and_go
                 a_slow_creation_does_not_keep_others_from_what_is_idle
+                a_creation_that_nobody_needs_any_more_is_not_begun
             }
             failing {
                 a_failure_that_may_pass_costs_waiting_and_no_error
@@ -122,7 +123,7 @@ macro_rules! conformance {
                 what_lay_idle_for_longer_than_the_window_is_checked
                 what_comes_home_to_somebody_who_waits_is_not_checked
                 what_fails_its_check_is_closed_and_replaced
-                one_dead_resource_has_all_the_idle_ones_looked_at
+                what_is_dead_is_never_lent
                 dead_resources_that_do_not_answer_keep_nobody_from_a_new_one
                 callers_wait_for_a_check_and_not_for_a_new_resource
             }
@@ -230,6 +231,7 @@ macro_rules! conformance {
                 guards_are_handed_from_task_to_task
                 two_runtimes_share_a_pool
                 the_pool_may_be_looked_at_from_anywhere_meanwhile
+                what_is_given_up_is_dropped_where_it_holds_up_nobody
             }
             dropping {
                 the_last_handle_that_is_dropped_closes_the_pool
@@ -244,6 +246,7 @@ macro_rules! conformance {
             runtime_gone {
                 what_lay_idle_when_a_runtime_ended_is_checked_before_it_is_lent
                 what_was_under_way_when_a_runtime_ended_costs_no_place
+                work_that_a_runtime_takes_and_drops_unseen_costs_no_place
                 who_waits_is_served_by_the_next_runtime
                 a_deadline_is_kept_by_the_next_runtime
                 without_a_runtime_what_lies_idle_is_served

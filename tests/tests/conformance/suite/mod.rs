@@ -26,6 +26,8 @@ pub(crate) mod dropping;
 pub(crate) mod runtime_gone;
 pub(crate) mod stress;
 
+mod witness;
+
 use std::time::Duration;
 
 fn ms(ms: u64) -> Duration {

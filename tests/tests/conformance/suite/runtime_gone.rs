@@ -51,6 +51,25 @@ pub(crate) async fn what_was_under_way_when_a_runtime_ended_costs_no_place(on: F
     rig.ends_clean().await;
 }
 
+pub(crate) async fn work_that_a_runtime_takes_and_drops_unseen_costs_no_place(on: Flavour) {
+    let (runtime, rig) = mortal(on, 3);
+    let mut held = rig.take_many(3).await;
+    rig.manager.script_returns([OnReturn::Reset]);
+    runtime.lose_tasks();
+    drop(held.pop());
+    held.pop().into_iter().for_each(Pooled::discard);
+    rig.eventually(|| rig.manager.dropped() == 2).await;
+    rig.eventually(|| rig.pool.status().size == 1).await;
+    assert_eq!((rig.manager.resets(), rig.manager.started(Op::Close)), (0, 0));
+    let waiting = rig.wait_in_a_task();
+    rig.eventually(|| rig.pool.status().totals.create_failed > 0).await;
+    runtime.keep_tasks();
+    drop(waiting.await.expect("it does not panic").expect("it is tried again"));
+    drop(held);
+    rig.serves_at_full_size().await;
+    rig.ends_clean().await;
+}
+
 pub(crate) async fn who_waits_is_served_by_the_next_runtime(on: Flavour) {
     let (runtime, rig) = mortal(on, 1);
     let held = rig.take().await;
