@@ -365,14 +365,16 @@ pub enum RefusalReason {
 }
 
 impl RefusalReason {
-    pub(crate) fn of<E>(error: &GetError<E>) -> Self {
-        match error {
+    /// In a forked child nobody is told anything.
+    pub(crate) fn of<E>(error: &GetError<E>) -> Option<Self> {
+        Some(match error {
             GetError::Timeout(_) => Self::Timeout,
             GetError::TooManyWaiters { .. } => Self::TooManyWaiters,
             GetError::Create(..) | GetError::CreateFault(..) => Self::CreateFailed,
             GetError::Closed(_) => Self::Closed,
             GetError::NoRuntime(_) => Self::NoRuntime,
-        }
+            GetError::Forked(_) => return None,
+        })
     }
 }
 
