@@ -1,5 +1,8 @@
 //! What happens in a pool, as told to whoever watches it.
 
+#[cfg(feature = "tracing")]
+mod trace;
+
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
@@ -9,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use millpond_core::{CloseReason, SlotId};
 
+#[cfg(feature = "tracing")]
+pub use self::trace::TracingSink;
 use crate::brief::Brief;
 use crate::error::{CreateFault, GetError};
 use crate::holders::Holder;

@@ -129,6 +129,8 @@ pub use millpond_core::{CloseReason, Phase, Totals};
 pub use crate::builder::{BuildError, Builder};
 pub use crate::close::CloseReport;
 pub use crate::error::{CreateFault, GetError, Snapshot, TryGetError};
+#[cfg(feature = "tracing")]
+pub use crate::event::TracingSink;
 pub use crate::event::{Event, EventKind, EventSink, Failure, RefusalReason, ResourceId};
 pub use crate::get::Get;
 pub use crate::holders::Holder;

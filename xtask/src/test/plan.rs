@@ -41,6 +41,16 @@ pub(super) const PLAN: &[Planned] = &[
                 .env("RUSTDOCFLAGS", "-D warnings"),
         )
     }),
+    // The one optional feature: everything above is without it.
+    Planned { needs: &[CLIPPY], ..step("clippy with tracing", |s| s.check(TRACING_CLIPPY_ARGS)) },
+    step("tests with tracing", tracing_tests),
+    step("docs with tracing", |s| {
+        s.check_step(
+            Step::cargo()
+                .args(["doc", "-p", "millpond", "--features", "tracing", "--no-deps"])
+                .env("RUSTDOCFLAGS", "-D warnings"),
+        )
+    }),
     step("model check", model_check),
     step("examples", |s| s.check(&["build", "--release", "-p", "millpond-examples", "--examples"])),
     step("storm", |s| s.check(STORM_ARGS)),
@@ -50,6 +60,20 @@ pub(super) const PLAN: &[Planned] = &[
 ];
 
 const CLIPPY_ARGS: &[&str] = &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+
+const TRACING_CLIPPY_ARGS: &[&str] = &[
+    "clippy",
+    "-p",
+    "millpond",
+    "-p",
+    "millpond-tests",
+    "--features",
+    "millpond-tests/tracing",
+    "--all-targets",
+    "--",
+    "-D",
+    "warnings",
+];
 
 /// Short: this asks whether the example runs, not how fast it is.
 const STORM_ARGS: &[&str] =
@@ -147,6 +171,24 @@ fn doctests(findings: &mut Findings) -> Result<Verdict, String> {
     let targets = libtest::parse(&done.lines);
     findings.tally.add(Layer::Doctests, libtest::total(&targets));
     Ok(findings.judge(&done, &targets))
+}
+
+/// What needs the feature `tracing`: a test target of its own, and one example in the documentation.
+fn tracing_tests(findings: &mut Findings) -> Result<Verdict, String> {
+    let mut verdict = Verdict::Passed;
+    for (layer, args) in [
+        (Layer::WholePool, ["-p", "millpond-tests", "--test", "tracing"]),
+        (Layer::Doctests, ["-p", "millpond", "--doc", "TracingSink"]),
+    ] {
+        let done = Step::cargo().args(["test", "--features", "tracing"]).args(args).run()?;
+        let targets = libtest::parse(&done.lines);
+        findings.tally.add(layer, libtest::total(&targets));
+        match findings.judge(&done, &targets) {
+            Verdict::Passed => {}
+            failed => verdict = failed,
+        }
+    }
+    Ok(verdict)
 }
 
 /// In release, since it visits every state; it says how many.
