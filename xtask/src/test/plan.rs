@@ -43,6 +43,16 @@ pub(super) const PLAN: &[Planned] = &[
         )
     }),
     Planned { needs: &[GIT], slow: true, ..step("package", |s| s.check(PACKAGE_ARGS)) },
+    // The one optional feature: everything above is without it.
+    Planned { needs: &[CLIPPY], ..step("clippy with tracing", |s| s.check(TRACING_CLIPPY_ARGS)) },
+    step("tests with tracing", tracing_tests),
+    step("docs with tracing", |s| {
+        s.check_step(
+            Step::cargo()
+                .args(["doc", "-p", "millpond", "--features", "tracing", "--no-deps"])
+                .env("RUSTDOCFLAGS", "-D warnings"),
+        )
+    }),
     step("model check", model_check),
     step("examples", examples),
     step("storm", storms),
@@ -70,6 +80,20 @@ const EXAMPLES: &[&str] =
 
 /// What the storm runs on.
 const RUNTIMES: &[&str] = &["tokio", "smol", "async-std"];
+
+const TRACING_CLIPPY_ARGS: &[&str] = &[
+    "clippy",
+    "-p",
+    "millpond",
+    "-p",
+    "millpond-tests",
+    "--features",
+    "millpond-tests/tracing",
+    "--all-targets",
+    "--",
+    "-D",
+    "warnings",
+];
 
 const fn step(name: &'static str, run: fn(&mut Findings) -> Result<Verdict, String>) -> Planned {
     Planned { name, needs: &[], compiles: true, slow: false, run }
@@ -180,6 +204,24 @@ fn doctests(findings: &mut Findings) -> Result<Verdict, String> {
     let targets = libtest::parse(&done.lines);
     findings.tally.add(Layer::Doctests, libtest::total(&targets));
     Ok(findings.judge(&done, &targets))
+}
+
+/// What needs the feature `tracing`: a test target of its own, and one example in the documentation.
+fn tracing_tests(findings: &mut Findings) -> Result<Verdict, String> {
+    let mut verdict = Verdict::Passed;
+    for (layer, args) in [
+        (Layer::WholePool, ["-p", "millpond-tests", "--test", "tracing"]),
+        (Layer::Doctests, ["-p", "millpond", "--doc", "TracingSink"]),
+    ] {
+        let done = Step::cargo().args(["test", "--features", "tracing"]).args(args).run()?;
+        let targets = libtest::parse(&done.lines);
+        findings.tally.add(layer, libtest::total(&targets));
+        match findings.judge(&done, &targets) {
+            Verdict::Passed => {}
+            failed => verdict = failed,
+        }
+    }
+    Ok(verdict)
 }
 
 fn examples(findings: &mut Findings) -> Result<Verdict, String> {
