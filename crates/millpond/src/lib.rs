@@ -106,7 +106,7 @@ pub use millpond_core::{Phase, Totals};
 
 pub use crate::builder::{BuildError, Builder};
 pub use crate::close::CloseReport;
-pub use crate::error::{CreateFault, GetError, Snapshot, TryGetError};
+pub use crate::error::{BuildReadyError, CreateFault, GetError, Snapshot, TryGetError};
 pub use crate::get::Get;
 pub use crate::holders::Holder;
 pub use crate::manager::{Disposition, Fitness, Manager, Metrics, Returned};

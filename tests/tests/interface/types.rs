@@ -4,9 +4,9 @@ use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use millpond::{
-    BuildError, Builder, CloseReport, CreateFault, Disposition, Fitness, Get, GetError, Holder,
-    Metrics, Phase, Pool, Pooled, ResizeError, Returned, Runtime, Snapshot, SpawnError, Status,
-    Task, Totals, TryGetError,
+    BuildError, BuildReadyError, Builder, CloseReport, CreateFault, Disposition, Fitness, Get,
+    GetError, Holder, Metrics, Phase, Pool, Pooled, ResizeError, Returned, Runtime, Snapshot,
+    SpawnError, Status, Task, Totals, TryGetError,
 };
 use millpond_test::{ScriptedError, ScriptedManager, TestRuntime};
 use millpond_tests::cells::Cells;
@@ -27,6 +27,7 @@ fn everything_public_may_move_between_threads_and_all_but_guards_be_shared() {
     all::<GetError<ScriptedError>>();
     all::<TryGetError>();
     all::<BuildError>();
+    all::<BuildReadyError<ScriptedError>>();
     all::<ResizeError>();
     all::<CreateFault>();
     all::<CloseReport>();
@@ -66,6 +67,7 @@ fn futures_may_be_spawned() {
         future
     }
     let rig = Rig::of(1);
+    drop(spawnable(Pool::builder(rig.manager.clone()).build_ready(rig.runtime.clone())));
     drop(spawnable(rig.pool.get_owned()));
     drop(movable(rig.pool.get()));
     drop(spawnable(rig.pool.close(Duration::ZERO)));

@@ -5,6 +5,7 @@ mod closing;
 mod deadlines;
 mod growing;
 mod guards;
+mod keepalive;
 mod keeping;
 mod offers;
 mod queue;
