@@ -75,7 +75,7 @@ const PACED: Scope = Scope {
     ..Scope::new("paced", 3, 3, &[Paced, Tries, Takes, Failures, Resets, Discards])
 };
 
-/// One is to lie idle: it is opened unasked, stays, and is replaced when it grows old.
+/// One is to lie idle: it is opened unasked, stays, is checked where it lies, and is replaced when it grows old.
 const KEEPING: Scope = Scope {
     min_idle: 1,
     max_creating: 2,
@@ -83,7 +83,7 @@ const KEEPING: Scope = Scope {
         "keeping",
         2,
         2,
-        &[Takes, Races, Checks, Failures, Discards, Resizes, Lifetimes, Sleep, Sweeps],
+        &[Takes, Races, Checks, Keepalive, Failures, Discards, Resizes, Lifetimes, Sleep, Sweeps],
     )
 };
 

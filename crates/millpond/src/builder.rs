@@ -9,9 +9,11 @@ use thiserror::Error;
 
 use crate::common::Common;
 use crate::desk::{Care, Hub};
+use crate::error::BuildReadyError;
 use crate::event::EventSink;
 use crate::manager::Manager;
 use crate::pool::Pool;
+use crate::pooled::Pooled;
 use crate::runtime::Runtime;
 use crate::shelf::WIDEST;
 
@@ -102,6 +104,15 @@ impl<M: Manager> Builder<M> {
     ///
     /// Default: 0, so that a pool that nobody uses holds nothing at the server. Worth more where opening takes long and
     /// callers come in bursts.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn example<M: millpond::Manager>(manager: M, runtime: impl millpond::Runtime) -> Result<(), millpond::BuildError> {
+    /// let pool = millpond::Pool::builder(manager).max_size(20).min_idle(4).build(runtime)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn min_idle(mut self, min_idle: usize) -> Self {
         self.min_idle = min_idle;
         self
@@ -116,6 +127,9 @@ impl<M: Manager> Builder<M> {
 
     /// The greatest number of creations at a time, from 1 to `max_size`. Default: a quarter of `max_size`, from 1 to 8, so that a restart
     /// is no connection storm. Does not follow a later `resize`.
+    ///
+    /// While something is lent, more than one begins only for callers whom returns will not serve before it could be ready, as
+    /// far as can be told from a quarter of the time that a creation takes.
     pub fn max_creating(mut self, max_creating: usize) -> Self {
         self.max_creating = Some(max_creating);
         self
@@ -156,6 +170,33 @@ impl<M: Manager> Builder<M> {
     /// a check. Default: 1 s: a busy pool never checks, a quiet one always does.
     pub fn check_after_idle(mut self, window: Duration) -> Self {
         self.times.check_after_idle = window;
+        self
+    }
+
+    /// How long a resource may lie idle before it is checked where it lies, whether or not anybody asks for it. At most a quarter
+    /// of what lies idle, rounded up, is away for that at a time, and what fails makes the others suspect as any failed check
+    /// does. A check is no use: `idle_timeout` goes on counting. With more than `idle_timeout` (unless `min_idle` keeps some
+    /// longer) or `max_lifetime` it would never come, so that is refused.
+    ///
+    /// Default: off (`Duration::MAX`), because `check_after_idle` protects callers as well and costs a quiet pool nothing. Worth
+    /// its round trips where something on the way forgets silent connections, or where callers should not be those who
+    /// find out.
+    ///
+    /// # Examples
+    ///
+    /// A firewall on the way forgets connections that were silent for six minutes:
+    ///
+    /// ```no_run
+    /// # fn example<M: millpond::Manager>(manager: M, runtime: impl millpond::Runtime) -> Result<(), millpond::BuildError> {
+    /// use std::time::Duration;
+    ///
+    /// let every = Duration::from_secs(300);
+    /// let pool = millpond::Pool::builder(manager).keepalive(every).build(runtime)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn keepalive(mut self, keepalive: Duration) -> Self {
+        self.times.keepalive = keepalive;
         self
     }
 
@@ -271,6 +312,44 @@ impl<M: Manager> Builder<M> {
         Ok(Pool::new(hub))
     }
 
+    /// Builds the pool and waits until its first resource can be lent, so that a program learns at its start whether the
+    /// server answers. It lies idle then, and no callback of the manager's but `create` has seen it.
+    ///
+    /// Waits as a [`get`](Pool::get) does: at most as long as `get_timeout`, through failed creations that are transient, each
+    /// of which takes `create_timeout` at most. With a [`min_idle`](Self::min_idle) the others are opened meanwhile and
+    /// afterwards; nobody waits for them.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildReadyError::Build`] as from [`build`](Self::build); [`BuildReadyError::Get`] if there was no resource in time, with
+    /// why the last creation failed. The pool is closed then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the pool: what it has opened is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example<M: millpond::Manager>(manager: M, runtime: impl millpond::Runtime) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use millpond::Pool;
+    ///
+    /// let pool = Pool::builder(manager).get_timeout(Duration::from_secs(5)).build_ready(runtime).await?;
+    /// assert_eq!(pool.status().leased, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn build_ready(
+        self,
+        runtime: impl Runtime,
+    ) -> Result<Pool<M>, BuildReadyError<M::Error>> {
+        let pool = self.build(runtime)?;
+        let first = pool.get().await?;
+        Pooled::put_back(first);
+        Ok(pool)
+    }
+
     /// Checks the settings and completes them.
     fn config(&self) -> Result<Config, BuildError> {
         let max_size = within("max_size", self.max_size, 1, GREATEST_SIZE)?;
@@ -301,6 +380,7 @@ impl<M: Manager> Builder<M> {
             ("check_timeout", times.check_timeout),
             ("reset_timeout", times.reset_timeout),
             ("close_timeout", times.close_timeout),
+            ("keepalive", times.keepalive),
             ("idle_timeout", times.idle_timeout),
             ("max_lifetime", times.max_lifetime),
             ("create_backoff", times.backoff_base),
@@ -314,6 +394,13 @@ impl<M: Manager> Builder<M> {
             let (first, longest) = (times.backoff_base, times.backoff_cap);
             let (setting, other) = ("the first create_backoff", "the longest create_backoff");
             return Err(contradiction(setting, first, other, longest));
+        }
+        let ends = [("idle_timeout", times.idle_timeout), ("max_lifetime", times.max_lifetime)];
+        for (end, time) in ends {
+            let kept = end == "idle_timeout" && min_idle > 0;
+            if times.keepalive != Duration::MAX && times.keepalive > time && !kept {
+                return Err(contradiction("keepalive", times.keepalive, end, time));
+            }
         }
         // Where every idle resource is checked, nobody asks how long it lay idle.
         let windows =

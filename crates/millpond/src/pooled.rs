@@ -111,6 +111,13 @@ impl<M: Manager> Pooled<M> {
         }
     }
 
+    /// Gives the resource back as it came, without a word to the manager.
+    pub(crate) fn put_back(mut this: Self) {
+        if let Some(claim) = this.claim.take() {
+            give_back_by_desk(claim, GiveBack::Unused);
+        }
+    }
+
     /// Keeps the resource for good: the pool forgets it, and may open another in its place.
     ///
     /// # Examples
