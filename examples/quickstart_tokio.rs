@@ -5,6 +5,7 @@ use std::{io, net::SocketAddr, time::Duration};
 
 use millpond::{Disposition, Manager, Metrics, Pool, Returned};
 use millpond_tokio::Tokio;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 struct Server(SocketAddr);
@@ -31,9 +32,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("connected to {}, {} in use", stream.peer_addr()?, pool.status().leased);
     drop(stream); // Goes back to the pool.
 
-    let sent = pool.with(async |stream| stream.try_write(b"hello")).await??;
-    println!("sent {sent} bytes, {} idle of at most {}", pool.status().idle, pool.status().max);
+    pool.with(async |stream| stream.write_all(b"hello").await).await??;
+    let mut heard = [0; 5];
+    server.accept().await?.0.read_exact(&mut heard).await?;
+    assert_eq!(&heard, b"hello");
+    println!("sent hello, {} idle of at most {}", pool.status().idle, pool.status().max);
 
-    pool.close(Duration::from_secs(1)).await;
+    let report = pool.close(Duration::from_secs(1)).await;
+    println!("closed: {report}");
     Ok(())
 }

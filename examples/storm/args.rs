@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
 
+use crate::runtime::Runtime;
+
 /// One run of the storm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Args {
@@ -23,6 +25,7 @@ pub(crate) struct Args {
     pub(crate) stall: Duration,
     pub(crate) seed: u64,
     pub(crate) queue: Queue,
+    pub(crate) runtime: Runtime,
 }
 
 /// Who decides how long a request waits.
@@ -53,6 +56,7 @@ impl Default for Args {
             stall: Duration::from_millis(1500),
             seed: 1,
             queue: Queue::Millpond,
+            runtime: Runtime::Tokio,
         }
     }
 }
@@ -74,6 +78,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
             Arg::Long("hold") => args.hold = millis(&mut parser, "--hold", 0..=10_000)?,
             Arg::Long("stall") => args.stall = millis(&mut parser, "--stall", 0..=60_000)?,
             Arg::Long("seed") => args.seed = number(&mut parser, "--seed", 0..=u64::MAX)?,
+            Arg::Long("runtime") => args.runtime = runtime(&mut parser)?,
             Arg::Long("naive") => args.queue = Queue::Naive,
             Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help),
             other => return Err(other.unexpected().to_string()),
@@ -86,6 +91,14 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         return Err("--stall: must be shorter than the run, see --seconds".to_owned());
     }
     Ok(Command::Run(args))
+}
+
+fn runtime(parser: &mut Parser) -> Result<Runtime, String> {
+    let text = parser.value().map_err(|error| error.to_string())?;
+    let runtime = Runtime::ALL.into_iter().find(|runtime| text == runtime.name());
+    runtime.ok_or_else(|| {
+        format!("--runtime: '{}' is not tokio, smol or async-std", text.to_string_lossy())
+    })
 }
 
 fn millis(parser: &mut Parser, flag: &str, range: RangeInclusive<u64>) -> Result<Duration, String> {
@@ -117,6 +130,7 @@ usage: storm [options]
   --hold MS      how long a request keeps its worker                      (10)
   --stall MS     how long the database stands still, in the middle      (1500)
   --seed N       of the arrivals                                           (1)
+  --runtime NAME tokio, smol or async-std                            (tokio)
   --naive        an endless queue that each caller leaves by its own timer
 ";
 
@@ -135,7 +149,8 @@ mod tests {
 
     #[test]
     fn each_flag_sets_its_own_value() {
-        let line = "--rate 1 --seconds 2 --size 3 --deadline 4 --hold 5 --stall 6 --seed 7 --naive";
+        let line = "--rate 1 --seconds 2 --size 3 --deadline 4 --hold 5 --stall 6 --seed 7 \
+                    --runtime smol --naive";
         let expected = Args {
             rate: 1,
             seconds: 2,
@@ -145,6 +160,7 @@ mod tests {
             stall: Duration::from_millis(6),
             seed: 7,
             queue: Queue::Naive,
+            runtime: Runtime::Smol,
         };
         assert_eq!(parse(line), Ok(Command::Run(expected)));
         assert_eq!(parse("--rate=5 --help"), Ok(Command::Help));
@@ -157,6 +173,7 @@ mod tests {
             ("--rate=-5", "--rate: '-5' is not a whole number from 1 to 100000"),
             ("--size 0", "--size: '0' is not a whole number from 1 to 256"),
             ("--deadline 1.5", "--deadline: '1.5' is not a whole number from 1 to 60000"),
+            ("--runtime Tokio", "--runtime: 'Tokio' is not tokio, smol or async-std"),
             ("--seconds 10 --stall 10000", "--stall: must be shorter than the run, see --seconds"),
         ] {
             assert_eq!(parse(line), Err(expected.to_owned()));
@@ -176,11 +193,22 @@ mod tests {
 
     #[test]
     fn the_usage_tells_the_defaults() {
-        let Args { rate, seconds, size, deadline, hold, stall, seed, queue: _ } = Args::default();
+        let Args { rate, seconds, size, deadline, hold, stall, seed, queue: _, runtime } =
+            Args::default();
         let numbers =
             [rate, seconds, size as u64, deadline.as_millis() as u64, hold.as_millis() as u64];
         for number in numbers.into_iter().chain([stall.as_millis() as u64, seed]) {
             assert!(USAGE.contains(&format!("({number})\n")), "{number}");
+        }
+        assert!(USAGE.contains(&format!("({})\n", runtime.name())));
+    }
+
+    #[test]
+    fn each_runtime_is_known_by_its_name() {
+        for runtime in Runtime::ALL {
+            let parsed = parse(&format!("--runtime {}", runtime.name()));
+            assert_eq!(parsed, Ok(Command::Run(Args { runtime, ..Args::default() })));
+            assert!(USAGE.contains(runtime.name()));
         }
     }
 }

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
-use tokio::time::Instant;
 
 use crate::schedule::mix;
 
@@ -69,6 +68,7 @@ impl Database {
     ///
     /// The slow query is a sleep for what is left of the hold, so that what the workers can do does not depend on the machine.
     /// It is outside the transaction, because SQLite has one writer at a time: inside, it would be a queue of its own.
+    #[expect(clippy::disallowed_methods, reason = "a thread of its own, far from any runtime")]
     pub(crate) fn serve(&mut self, request: u64) -> rusqlite::Result<i64> {
         let begun = Instant::now();
         let account = account(request);

@@ -1,13 +1,14 @@
 //! The open loop: each request starts when the schedule says so, however many are still under way.
 
 use std::error::Error;
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use millpond::{GetError, Pool, Pooled};
+use futures::channel::mpsc::UnboundedSender;
+use futures::future::{Either, select};
+use millpond::{GetError, Pool, Pooled, Runtime};
 use millpond_worker::WorkerManager;
-use tokio::sync::mpsc::UnboundedSender;
-use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::args::Queue;
 use crate::database::Database;
@@ -18,6 +19,7 @@ pub(crate) type Workers = WorkerManager<Database, rusqlite::Error>;
 
 /// What all requests of a run share.
 pub(crate) struct Load {
+    pub(crate) runtime: &'static dyn Runtime,
     pub(crate) pool: Pool<Workers>,
     pub(crate) queue: Queue,
     pub(crate) deadline: Duration,
@@ -27,21 +29,31 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Starts a task for each arrival, at its time. Each sends one record, and the channel closes after the last.
+    /// Starts a task for each arrival, at its time. Each sends one record, and the channel closes after the last: early, if the
+    /// runtime takes no more tasks.
     pub(crate) async fn run(
         self: Arc<Self>,
         arrivals: Arc<[Duration]>,
         records: UnboundedSender<Record>,
     ) {
         for (request, &due) in (0..).zip(&*arrivals) {
-            sleep_until(self.start + due).await;
+            self.runtime.sleep_until(self.start + due).await;
             let (load, records) = (Arc::clone(&self), records.clone());
-            tokio::spawn(async move {
+            let task = async move {
                 let outcome = load.request(request, load.start + due + load.deadline).await;
                 // Nobody listens any more only if the run was broken off.
-                let _ = records.send(Record { request, due, ended: load.start.elapsed(), outcome });
-            });
+                let ended = load.elapsed();
+                let _ = records.unbounded_send(Record { request, due, ended, outcome });
+            };
+            if self.runtime.spawn(Box::pin(task)).is_err() {
+                return;
+            }
         }
+    }
+
+    /// The time since the start.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.runtime.now() - self.start
     }
 
     /// One request from its arrival to its end.
@@ -51,7 +63,7 @@ impl Load {
             Err(outcome) => return outcome,
         };
         match worker.run(move |database| database.serve(request)).await {
-            Ok(Ok(_)) if Instant::now() <= deadline => Outcome::InTime,
+            Ok(Ok(_)) if self.runtime.now() <= deadline => Outcome::InTime,
             Ok(Ok(_)) => Outcome::Late,
             Ok(Err(_)) | Err(_) => Outcome::Query,
         }
@@ -60,14 +72,17 @@ impl Load {
     /// Waits for a worker, in one of the two ways that this program compares.
     async fn worker(&self, deadline: Instant) -> Result<Pooled<Workers>, Outcome> {
         let result = match self.queue {
-            Queue::Millpond => self.pool.get().deadline(deadline.into_std()).await,
-            Queue::Naive => match timeout_at(deadline, self.pool.get()).await {
-                Ok(result) => result,
-                Err(elapsed) => {
-                    self.first_timeout.get_or_init(|| explain(&elapsed));
-                    return Err(Outcome::Timeout);
+            Queue::Millpond => self.pool.get().deadline(deadline).await,
+            Queue::Naive => {
+                let timer = self.runtime.sleep_until(deadline);
+                match select(pin!(self.pool.get()), timer).await {
+                    Either::Left((result, _)) => result,
+                    Either::Right(_) => {
+                        self.first_timeout.get_or_init(|| "deadline has elapsed".to_owned());
+                        return Err(Outcome::Timeout);
+                    }
                 }
-            },
+            }
         };
         result.map_err(|error| {
             let outcome = match &error {

@@ -1,13 +1,14 @@
 //! A storm on a pond: more requests than an SQLite database can serve, and a database that stands still in the middle.
 //!
 //! `cargo run --release --example storm` shows how the pool takes it; `-- --naive` shows the same load on an endless queue,
-//! and `-- --help` what can be changed. Requests arrive when a schedule says, whether or not earlier ones have been served,
+//! `-- --runtime smol` another runtime, and `-- --help` what can be changed. Requests arrive when a schedule says, whether or not earlier ones have been served,
 //! and their latency counts from then. Served after its deadline, a request has cost a worker and is of use to nobody.
 
 mod args;
 mod database;
 mod load;
 mod record;
+mod runtime;
 mod schedule;
 mod summary;
 mod watch;
@@ -16,15 +17,17 @@ use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use async_signal::{Signal, Signals};
+use futures::StreamExt;
+use futures::channel::mpsc::unbounded;
+use futures::future::{Either, join, select};
 use millpond::{Fitness, Pool};
-use millpond_tokio::Tokio;
 use millpond_worker::WorkerManager;
-use tokio::sync::mpsc::unbounded_channel;
-use tokio::time::{Instant, sleep_until};
 
 use crate::args::{Args, Command, Queue};
 use crate::database::{Books, Database, Folder, Seats};
@@ -56,16 +59,13 @@ fn main() -> ExitCode {
 /// Says whether what was verified is true.
 fn run(args: &Args) -> Result<bool, Box<dyn Error + Send + Sync>> {
     let folder = Folder::new()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let verified = runtime.block_on(async {
-        tokio::select! {
-            verified = storm(args, &folder) => verified,
-            _ = tokio::signal::ctrl_c() => Err("broken off".into()),
+    let mut interrupts = Signals::new([Signal::Int])?;
+    args.runtime.block_on(async {
+        match select(pin!(storm(args, &folder)), interrupts.next()).await {
+            Either::Left((verified, _)) => verified,
+            Either::Right(_) => Err("broken off".into()),
         }
-    });
-    // Broken off, it would else wait for the stall to end.
-    runtime.shutdown_background();
-    verified
+    })?
 }
 
 async fn storm(args: &Args, folder: &Folder) -> Result<bool, Box<dyn Error + Send + Sync>> {
@@ -76,8 +76,10 @@ async fn storm(args: &Args, folder: &Folder) -> Result<bool, Box<dyn Error + Sen
     say(&describe(args));
 
     let pool = pool(args, folder, &seats)?;
-    let start = Instant::now();
+    let runtime = args.runtime.adapter();
+    let start = runtime.now();
     let load = Arc::new(Load {
+        runtime,
         pool: pool.clone(),
         queue: args.queue,
         deadline: args.deadline,
@@ -85,15 +87,13 @@ async fn storm(args: &Args, folder: &Folder) -> Result<bool, Box<dyn Error + Sen
         first_timeout: OnceLock::new(),
     });
     let stall = Arc::new(Stall::default());
-    let stalling = (!args.stall.is_zero())
-        .then(|| tokio::spawn(stand_still(args.clone(), file.clone(), start, Arc::clone(&stall))));
-    let (send, receive) = unbounded_channel();
-    let arriving = tokio::spawn(Arc::clone(&load).run(Arc::clone(&arrivals), send));
-    let records = watch::watch(&load, &stall, &arrivals, receive).await;
-    arriving.await?;
-    if let Some(stalling) = stalling {
-        stalling.await??;
-    }
+    let (send, receive) = unbounded();
+    let arriving = Arc::clone(&load).run(Arc::clone(&arrivals), send);
+    runtime.spawn(Box::pin(arriving)).map_err(|refused| refused.to_string())?;
+    let watching = watch::watch(&load, &stall, &arrivals, receive);
+    let stalling = stand_still(args, file, start, Arc::clone(&stall));
+    let (records, stood_still) = join(watching, stalling).await;
+    stood_still?;
 
     say(&"");
     let stalled = stall.begun.get().copied().zip(stall.ended.get().copied());
@@ -129,26 +129,31 @@ fn pool(
         Queue::Millpond => builder,
         Queue::Naive => builder.max_waiters(ENDLESS).get_timeout(Duration::MAX),
     };
-    Ok(builder.build(Tokio)?)
+    Ok(args.runtime.build(builder)?)
 }
 
 /// Stops the database at two fifths of the run, so that more than half of what is left shows how it comes back.
 async fn stand_still(
-    args: Args,
+    args: &Args,
     file: PathBuf,
     start: Instant,
     stall: Arc<Stall>,
-) -> Result<(), Box<dyn Error + Send + Sync>> {
+) -> rusqlite::Result<()> {
+    let (runtime, pause) = (args.runtime.adapter(), args.stall);
+    if pause.is_zero() {
+        return Ok(());
+    }
     let latest = Duration::from_secs(args.seconds) - args.stall;
-    sleep_until(start + (Duration::from_secs(args.seconds) * 2 / 5).min(latest)).await;
+    let begin = (Duration::from_secs(args.seconds) * 2 / 5).min(latest);
+    runtime.sleep_until(start + begin).await;
     let edge = move || {
         // The first call is the beginning, the second the end.
-        let now = start.elapsed();
+        let now = runtime.now() - start;
         if stall.begun.set(now).is_err() {
             let _ = stall.ended.set(now);
         }
     };
-    Ok(tokio::task::spawn_blocking(move || database::stall(&file, args.stall, edge)).await??)
+    blocking::unblock(move || database::stall(&file, pause, edge)).await
 }
 
 /// Compares what callers were told with what the file says.
@@ -187,7 +192,7 @@ fn verify(
 }
 
 fn describe(args: &Args) -> String {
-    let Args { rate, seconds, size, deadline, hold, stall, seed, queue } = args;
+    let Args { rate, seconds, size, deadline, hold, stall, seed, queue, runtime } = args;
     let limit = match hold.as_secs_f64() {
         0.0 => "no hold".to_owned(),
         hold => format!(
@@ -202,9 +207,10 @@ fn describe(args: &Args) -> String {
     };
     format!(
         "workers   {size}, {limit}\nload      {rate}/s at random for {seconds} s, seed {seed}, each to be served in {} ms\n\
-         stall     {} ms in the middle\nqueue     {queue}\n",
+         stall     {} ms in the middle\nqueue     {queue}\nruntime   {}\n",
         deadline.as_millis(),
-        stall.as_millis()
+        stall.as_millis(),
+        runtime.name()
     )
 }
 

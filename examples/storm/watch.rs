@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{MissedTickBehavior, interval_at};
+use futures::StreamExt;
+use futures::channel::mpsc::UnboundedReceiver;
+use futures::future::{Either, select};
 
 use crate::load::Load;
 use crate::record::{Outcome, Record, Tally};
@@ -35,24 +36,23 @@ pub(crate) async fn watch(
 ) -> Vec<Record> {
     let mut all = Vec::with_capacity(arrivals.len());
     let mut second = Tally::default();
-    let mut ticks = interval_at(load.start + SECOND, SECOND);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut tick = load.runtime.sleep_until(load.start + SECOND);
     let mut since = Duration::ZERO;
     say(&heading());
     loop {
-        tokio::select! {
-            record = records.recv() => match record {
-                Some(record) => {
-                    second.add(&record);
-                    all.push(record);
-                    continue;
-                }
-                None if second.total() == 0 => return all,
-                None => {}
-            },
-            _ = ticks.tick() => {}
+        // The tick first, or a flood of records would hold it up.
+        match select(&mut tick, records.next()).await {
+            Either::Right((Some(record), _)) => {
+                second.add(&record);
+                all.push(record);
+                continue;
+            }
+            Either::Right((None, _)) if second.total() == 0 => return all,
+            Either::Right((None, _)) | Either::Left(_) => {}
         }
-        let now = load.start.elapsed();
+        let now = load.elapsed();
+        // At the next whole second that is still to come, so that a delay is no burst of lines.
+        tick = load.runtime.sleep_until(load.start + Duration::from_secs(now.as_secs() + 1));
         let arrived = count_between(arrivals, since, now);
         say(&line(load, stall.overlaps(since, now), now, arrived, &mut second));
         since = now;

@@ -1,4 +1,5 @@
-//! What the tests of the whole pool share: a pool on a virtual clock, a pool on several runtimes, and faults at the Nth call.
+//! What the tests of the whole pool share: a pool on a virtual clock, a pool on several runtimes, a pool on real ones, and
+//! faults at the Nth call.
 //!
 //! # What must not compile
 //!
@@ -77,6 +78,7 @@ pub mod callers;
 pub mod cells;
 pub mod fuse;
 pub mod hop;
+pub mod real;
 pub mod rig;
 pub mod scenario;
 

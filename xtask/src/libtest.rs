@@ -10,6 +10,8 @@ pub(crate) struct Target {
     /// The file name of the binary, or the crate whose documentation was tested.
     pub(crate) name: String,
     pub(crate) count: Count,
+    /// The tests that ran, with whatever result.
+    pub(crate) ran: Vec<String>,
     /// The tests that failed.
     pub(crate) failed: Vec<String>,
     /// Whether it has begun tests and not summed them up.
@@ -52,10 +54,11 @@ impl Target {
             self.running = false;
         } else if is_start(line) {
             self.running = true;
-        } else if let Some(test) =
-            line.strip_prefix("test ").and_then(|l| l.strip_suffix(" ... FAILED"))
-        {
-            self.failed.push(test.to_owned());
+        } else if let Some((test, passed)) = outcome(line) {
+            self.ran.push(test.to_owned());
+            if !passed {
+                self.failed.push(test.to_owned());
+            }
         }
     }
 
@@ -124,6 +127,16 @@ fn result(line: &str) -> Option<Count> {
         }
     }
     Some(count)
+}
+
+/// `test a::b ... ok`, or `FAILED`. What was ignored has no outcome.
+fn outcome(line: &str) -> Option<(&str, bool)> {
+    let (test, result) = line.strip_prefix("test ")?.split_once(" ... ")?;
+    match result {
+        "ok" => Some((test, true)),
+        "FAILED" => Some((test, false)),
+        _ => None,
+    }
 }
 
 fn is_artifact(line: &str) -> bool {
@@ -197,6 +210,7 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
             ]
         );
         assert_eq!(targets[0].failed, ["waiters::the_head_is_served"]);
+        assert_eq!(targets[0].ran, ["slots::a_slot_is_reused", "waiters::the_head_is_served"]);
         assert_eq!(total(&targets), count(18, 1, 1));
     }
 

@@ -14,6 +14,7 @@ use crate::mutants;
 use crate::report::{Count, seconds, table};
 use crate::step::Stopwatch;
 
+mod conformance;
 mod layers;
 mod plan;
 

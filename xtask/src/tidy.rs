@@ -1,7 +1,7 @@
 //! `cargo xtask tidy`: the rules of this project that no compiler checks, each violation as `path:line: message`.
 //!
-//! The rules are in `rules` (one file at a time), `edges` (who may import whom) and `manifests` (who may depend on
-//! whom).
+//! The rules are in `rules` (one file at a time), `edges` (who may import whom), `manifests` (who may depend on whom) and
+//! `claims` (what documents say of tests).
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use crate::files;
 use crate::source::Source;
 
+mod claims;
 mod edges;
 mod imports;
 mod manifests;
@@ -30,10 +31,16 @@ pub(crate) fn check() -> Result<Vec<String>, String> {
     let files = files::list()?;
     let manifests = manifests::read_all(&files)?;
     let mut violations = Vec::new();
-    for source in Source::read_all(files.iter().filter(|file| file.ends_with(".rs")))? {
-        for found in check_source(&source, &manifests) {
+    let sources = Source::read_all(files.iter().filter(|file| file.ends_with(".rs")))?;
+    for source in &sources {
+        for found in check_source(source, &manifests) {
             violations.push(found.at(&source.path));
         }
+    }
+    let tests = claims::tests(&sources);
+    for path in files.iter().filter(|file| file.ends_with(".md")) {
+        let text = std::fs::read_to_string(path).map_err(|e| format!("cannot read {path}: {e}"))?;
+        violations.extend(claims::check(&text, &tests).iter().map(|found| found.at(path)));
     }
     for (path, manifest) in &manifests {
         violations.extend(manifests::check(path, manifest).iter().map(|found| found.at(path)));

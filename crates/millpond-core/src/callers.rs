@@ -54,6 +54,13 @@ impl Core {
         }
     }
 
+    /// Lends what lies idle in a place, to one who does not ask whether it is fit.
+    pub(crate) fn take(&mut self, index: u32, idle: &mut impl Idle) {
+        if self.is_open(index) && idle.claim(index) {
+            self.act(Action::Lend(self.slots.id(index)));
+        }
+    }
+
     /// Answers a `Try` that was not served, by what the rest of the input's handling left.
     pub(crate) fn settle_try(&mut self, now: Instant) {
         if self.actions.iter().any(|action| matches!(action, Action::Lend(_))) {
@@ -118,7 +125,7 @@ impl Core {
         self.forget(id);
         self.totals.cancelled += u64::from(!matches!(standing, Standing::Refused(_)));
         if let Standing::Offered(index) = standing {
-            self.place(index, now, idle);
+            self.place(index, now, now, idle);
         }
     }
 
@@ -148,7 +155,7 @@ impl Core {
         self.totals.revoked += 1;
         self.note(Note::Revoked { waiter: id, slot: self.slots.id(slot) });
         self.withdraw(id, now);
-        self.place(slot, now, idle);
+        self.place(slot, now, now, idle);
     }
 
     /// Refuses a waiter with so many before it; its next poll tells it.
@@ -198,10 +205,15 @@ impl Core {
             Why::TooManyWaiters => self.totals.too_many_waiters += 1,
             Why::CreateFailed => self.totals.create_refused += 1,
             Why::Closed => self.totals.closed_refused += 1,
-            Why::Exhausted | Why::Creating | Why::Checking | Why::Paused => {}
+            Why::Exhausted | Why::Full | Why::Creating | Why::Checking | Why::Paused => {}
         }
         let phases = start.map_or_else(Phases::default, |start| self.phases.since(&start, now));
         Refusal { why, ahead, waited: now.saturating_duration_since(since), phases }
+    }
+
+    /// Whether something is set aside for this waiter, which has not come for it yet.
+    pub(crate) fn is_offered(&self, id: WaiterId) -> bool {
+        self.waiters.is_current(id) && self.offered(id).is_some()
     }
 
     /// The slot set aside for a waiter.

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Config {
     /// The greatest number of resources at any moment, whatever they are doing.
     pub max_size: u32,
+    /// How many resources are to lie idle at least, as far as `max_size` allows.
+    pub min_idle: u32,
     /// The greatest number of queued callers. Zero is exact: nobody ever waits.
     pub max_waiters: u32,
     /// The greatest number of creations in flight.
@@ -51,6 +53,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             max_size: 10,
+            min_idle: 0,
             max_waiters: 1024,
             max_creating: 2,
             create_timeout: Duration::from_secs(10),

@@ -9,6 +9,7 @@ use crate::backoff::Backoff;
 use crate::config::Config;
 use crate::io::{Action, Idle, Input, Job, Why};
 use crate::notes::Note;
+use crate::pace::Pace;
 use crate::phases::PhaseClock;
 use crate::report::Totals;
 use crate::slots::{SlotId, Slots, State};
@@ -23,6 +24,7 @@ pub struct Core {
     pub(crate) waiters: Waiters,
     pub(crate) timers: Timers,
     pub(crate) backoff: Backoff,
+    pub(crate) pace: Pace,
     pub(crate) phases: PhaseClock,
     pub(crate) mode: Mode,
     /// Stamped on creations when they begin; a resource of an earlier epoch is never lent.
@@ -34,10 +36,10 @@ pub struct Core {
     pub(crate) asleep: bool,
     /// What `Idle::attend` was last told.
     pub(crate) attended: bool,
-    /// What lay idle then may have died with the driver.
-    pub(crate) suspect_before: Option<Instant>,
     /// Demand beyond those who wait, for the present input only: a caller that does not wait, or may not.
     pub(crate) unasked: u32,
+    /// Whether the present input is an occasion to see whether enough lies idle.
+    pub(crate) tending: bool,
     /// Jobs past their deadline whose `Ended` is still owed.
     pub(crate) abandoned: u32,
     pub(crate) totals: Totals,
@@ -70,14 +72,15 @@ impl Core {
             slots: Slots::default(),
             waiters: Waiters::default(),
             timers: Timers::default(),
+            pace: Pace::default(),
             phases: PhaseClock::default(),
             mode: Mode::Open,
             epoch: 0,
             driver: false,
             asleep: false,
             attended: false,
-            suspect_before: None,
             unasked: 0,
+            tending: false,
             abandoned: 0,
             totals: Totals::default(),
             latest: None,
@@ -93,8 +96,10 @@ impl Core {
         let now = self.latest.map_or(now, |latest| now.max(latest));
         self.latest = Some(now);
         self.notes.clear();
+        let mut fired = false;
         while let Some(key) = self.timers.pop_due(now) {
             self.fire(key, now, idle);
+            fired = true;
         }
         if input != Input::Tick {
             // mutant survives: `settle` does the same as soon as something is not at home; this merely spares a visit or two.
@@ -102,22 +107,32 @@ impl Core {
             self.wake_up(now);
         }
         self.unasked = 0;
+        if let Input::Claim(id) = input {
+            // What was set aside changes hands, which concerns nobody else: `settle` would find nothing to do.
+            if self.is_offered(id) && !fired {
+                self.settle_claim(id);
+                return Actions { queue: &mut self.actions };
+            }
+        }
+        self.tending = input.is_calm();
         match input {
             Input::Wait { deadline } => self.wait(deadline, now, idle),
             Input::Try => self.try_lend(now, idle),
             Input::Claim(id) => self.claim(id, now, idle),
             Input::Cancel(id) => self.cancel(id, now, idle),
             Input::GiveBack(index, how) => self.give_back(index, how, now, idle),
-            Input::Begin(id) => self.begin(id, now),
+            Input::Take(index) => self.take(index, idle),
+            Input::Add => self.add(now),
+            Input::Begin(id) => self.begin(id, now, idle),
             Input::Ended(id, outcome) => self.ended(id, outcome, now, idle),
             Input::RetireAll { spread } => self.retire_all(spread, now, idle),
             Input::Close => self.close(now),
             Input::DriverUp => self.driver_up(now, idle),
-            Input::DriverLost => self.driver_lost(now),
+            Input::DriverLost => self.driver_lost(now, idle),
             Input::Resize(max) => self.resize(max),
             Input::Pause if self.mode == Mode::Open => self.turn(Mode::Paused, Note::Paused),
             Input::Resume if self.mode == Mode::Paused => self.turn(Mode::Open, Note::Resumed),
-            Input::Returned | Input::Tick | Input::Pause | Input::Resume => {}
+            Input::Tick | Input::Pause | Input::Resume => {}
         }
         self.settle(now, idle);
         match input {
@@ -151,6 +166,12 @@ impl Core {
     pub fn tag(&self, index: u32) -> (u64, Option<Instant>) {
         let slot = self.slots.get(index);
         (slot.epoch, slot.retire_at)
+    }
+
+    /// Whether a resource may have died with a driver, so that it must be checked before it is lent.
+    #[must_use]
+    pub fn is_suspect(&self, index: u32) -> bool {
+        self.slots.get(index).suspect
     }
 
     /// Whether the resource that a job of `id` ends with has a place here. If not, it is surplus.
@@ -252,6 +273,12 @@ impl Core {
     fn retire_all(&mut self, spread: Duration, now: Instant, idle: &mut impl Idle) {
         self.epoch += 1;
         self.note(Note::RetiredAll { epoch: self.epoch, spread });
+        for index in self.slots.indices() {
+            let slot = self.slots.get(index);
+            if slot.begun && matches!(slot.state, State::Creating { .. }) {
+                self.slots.enter(index, State::Void);
+            }
+        }
         if !spread.is_zero() {
             for index in self.slots.indices() {
                 let slot = self.slots.get(index);
@@ -271,14 +298,7 @@ impl Core {
             return;
         }
         // An offer is not a lease yet: what is stale never leaves.
-        let mut offers: Vec<_> =
-            self.waiters.all().filter_map(|id| self.offered(id).map(|index| (id, index))).collect();
-        offers.sort_unstable_by_key(|(id, _)| Reverse(self.waiters.get(*id).turn));
-        // mutate: for (id, index) in offers.into_iter().take(0) {
-        for (id, index) in offers {
-            if self.withdraw(id, now) {
-                self.waiters.enqueue_front(id);
-            }
+        for index in self.recall_offers(now) {
             self.start(index, Job::Close, now);
         }
         self.close_outdated(now, idle);
@@ -287,6 +307,20 @@ impl Core {
             // mutate: let _ = soon;
             self.timers.set_earlier(TimerKey::Sweep, soon);
         }
+    }
+
+    /// Takes back all that is set aside; those it was set aside for stand first in the queue again.
+    fn recall_offers(&mut self, now: Instant) -> Vec<u32> {
+        let mut offers: Vec<_> =
+            self.waiters.all().filter_map(|id| self.offered(id).map(|index| (id, index))).collect();
+        offers.sort_unstable_by_key(|(id, _)| Reverse(self.waiters.get(*id).turn));
+        // mutate: offers.clear();
+        for (id, _) in &offers {
+            if self.withdraw(*id, now) {
+                self.waiters.enqueue_front(*id);
+            }
+        }
+        offers.into_iter().map(|(_, index)| index).collect()
     }
 
     fn close(&mut self, now: Instant) {
@@ -318,15 +352,25 @@ impl Core {
                 self.time_job(index, now);
             }
         }
-        if let Some(before) = self.suspect_before.take() {
-            self.check_idle(|since| since <= before, false, now, idle);
-        }
+        self.check_idle(|slot, _| slot.suspect, false, now, idle);
     }
 
-    fn driver_lost(&mut self, now: Instant) {
+    /// The runtime may have died with its driver, and the I/O of all that was opened there with it, wherever that is now.
+    fn driver_lost(&mut self, now: Instant, idle: &mut impl Idle) {
         self.driver = false;
-        self.suspect_before = Some(now);
         self.timers.clear(TimerKey::Tick);
+        for index in self.slots.indices() {
+            let slot = self.slots.get_mut(index);
+            if !matches!(slot.state, State::Vacant | State::Closing | State::Stuck) {
+                // mutate:
+                slot.suspect = true;
+                // mutate:
+                self.act(Action::Retag(self.slots.id(index)));
+            }
+        }
+        for index in self.recall_offers(now) {
+            self.place(index, now, now, idle);
+        }
         let waiting: Vec<_> = self.waiters.queue().collect();
         for id in waiting {
             self.act(Action::Wake(id));
@@ -347,6 +391,7 @@ impl Core {
             TimerKey::Offer(index) => self.revoke(index, now, idle),
             TimerKey::Job(index) => self.abandon(index, now, idle),
             TimerKey::Backoff => self.backoff.end_pause(),
+            TimerKey::Growth => self.pace.complete(now),
             TimerKey::Tick => self.tick(now, idle),
             TimerKey::Sweep => self.sweep(now, idle),
         }

@@ -19,8 +19,10 @@ pub enum Input {
     Claim(WaiterId),
     /// A queued caller went away, whatever state it is in.
     Cancel(WaiterId),
-    /// An idle bit was set while the shelves were attended.
-    Returned,
+    /// Somebody wants to look at what lies idle in this slot, fit or not. Answered by `Lend` if something does, by nothing otherwise.
+    Take(u32),
+    /// A resource that was opened elsewhere is to join. Answered by `Adopt` or `Refuse`.
+    Add,
     /// A lent resource comes to the desk instead of going back by its bit.
     GiveBack(u32, GiveBack),
     /// A job's task is about to start. Answered by `Proceed` if it is still wanted, by nothing otherwise.
@@ -44,8 +46,24 @@ pub enum Input {
     Close,
     /// A driver performs jobs and watches the timers from now on.
     DriverUp,
-    /// The driver is gone, and possibly the I/O of what lies idle with it.
+    /// The driver is gone, and possibly the I/O of all that is open with it.
     DriverLost,
+}
+
+impl Input {
+    /// Whether it comes neither from a caller nor from a borrower. They come and go in an instant: what lies idle between two
+    /// of them says nothing about how much there is.
+    pub(crate) fn is_calm(self) -> bool {
+        !matches!(
+            self,
+            Self::Wait { .. }
+                | Self::Try
+                | Self::Claim(_)
+                | Self::Cancel(_)
+                | Self::Take(_)
+                | Self::GiveBack(..)
+        )
+    }
 }
 
 /// What is to be done, in this order.
@@ -63,9 +81,12 @@ pub enum Action {
     Start(SlotId, Job),
     /// The task that said `Begin` goes ahead.
     Proceed(SlotId),
+    /// The resource of this input has this place; it is owed an `Ended` with [`Outcome::Added`].
+    Adopt(SlotId),
     /// The task of this job outlived its deadline: it is to be stopped. Its `Ended` is still owed.
     Abandon(SlotId, Job),
-    /// An open resource changes epoch and moment of retirement without being touched.
+    /// What is known of an open resource changes without its being touched: its epoch, its moment of retirement, or whether
+    /// it is suspect.
     Retag(SlotId),
     /// Closing began.
     Closing,
@@ -104,6 +125,8 @@ pub enum GiveBack {
 pub enum Outcome {
     /// `Create` opened a resource.
     Created,
+    /// An adopted resource is in its place.
+    Added,
     /// `Create` did not, and trying again soon may (`transient`) or will not help.
     CreateFailed {
         /// Whether callers keep waiting for another attempt.
@@ -145,6 +168,8 @@ pub enum Why {
     Closed,
     /// Only to `Try`: everything is lent.
     Exhausted,
+    /// Only to `Add`: there are as many resources as may be.
+    Full,
     /// Only to `Try`: a creation is under way.
     Creating,
     /// Only to `Try`: an idle resource is being checked.

@@ -1,12 +1,13 @@
 //! What is done to resources: how one comes back, how a job begins, ends, or is given up.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::core::{Core, Mode};
-use crate::io::{Action, GiveBack, Idle, Job, Outcome};
+use crate::io::{Action, GiveBack, Idle, Job, Outcome, Refusal, Why};
 use crate::notes::{CloseReason, Note, blame_of};
+use crate::phases::Phases;
 use crate::serve::Vetted;
-use crate::slots::{SlotId, State};
+use crate::slots::{Slot, SlotId, State};
 use crate::timers::TimerKey;
 
 impl Core {
@@ -18,13 +19,17 @@ impl Core {
         idle: &mut impl Idle,
     ) {
         debug_assert!(self.slots.get(index).state == State::Live, "slot {index} is not lent");
+        if matches!(how, GiveBack::Unused | GiveBack::Reset) {
+            self.pace.returned();
+        }
         match how {
+            GiveBack::Unused | GiveBack::Reset if self.is_unwanted(index, now) => {
+                self.start(index, Job::Close, now);
+            }
             GiveBack::Unused => match (self.vet(index, now, idle), self.waiters.front()) {
-                (Vetted::Outdated, _) => self.start(index, Job::Close, now),
+                (Vetted::Suspect, _) => self.check(index, false, idle.since(index), now),
                 // What `settle` would come to, without the way through the bits.
-                (Vetted::Fit, Some(id)) if self.mode == Mode::Open && !self.is_over_size() => {
-                    self.offer(id, index, now);
-                }
+                (Vetted::Fit, Some(id)) if self.mode == Mode::Open => self.offer(id, index, now),
                 _ => {
                     let since = idle.since(index);
                     idle.release(index, since);
@@ -32,9 +37,6 @@ impl Core {
                     self.schedule_sweep(index, since, now);
                 }
             },
-            GiveBack::Reset if self.is_closing() || self.is_over_size() => {
-                self.start(index, Job::Close, now)
-            }
             GiveBack::Reset => self.start(index, Job::Reset, now),
             GiveBack::Discard => {
                 self.blame(index, CloseReason::Discarded);
@@ -48,13 +50,29 @@ impl Core {
         }
     }
 
-    pub(crate) fn begin(&mut self, id: SlotId, now: Instant) {
+    /// Charges a place for a resource that somebody else has opened.
+    pub(crate) fn add(&mut self, now: Instant) {
+        let why = if self.is_closing() {
+            Why::Closed
+        } else if self.slots.counts().charged() >= self.config.max_size {
+            Why::Full
+        } else {
+            let id = self.occupy(true, now);
+            return self.act(Action::Adopt(id));
+        };
+        let (waited, phases) = (Duration::ZERO, Phases::default());
+        self.act(Action::Refuse(Refusal { why, ahead: 0, waited, phases }));
+    }
+
+    pub(crate) fn begin(&mut self, id: SlotId, now: Instant, idle: &impl Idle) {
         if !self.expects(id) {
             return;
         }
         if let State::Creating { unasked } = self.slots.get(id.index()).state {
             // Demand may have gone since: a waiter takes whatever comes first, a return or a creation.
-            let wanted = unasked || self.slots.coming() <= self.waiters.waiting();
+            let wanted = unasked
+                || self.slots.coming() <= self.waiters.waiting()
+                || self.idle_to_be(now, idle) <= self.min_idle();
             // What is still closing counts here: it and the new one would be open at the same time.
             let in_debt = self.slots.counts().charged() > self.config.max_size;
             if self.mode != Mode::Open || in_debt || !wanted {
@@ -62,6 +80,7 @@ impl Core {
             }
             let slot = self.slots.get_mut(id.index());
             (slot.began, slot.epoch) = (now, self.epoch);
+            (slot.begun, slot.suspect) = (true, false);
         }
         self.act(Action::Proceed(id));
     }
@@ -84,19 +103,42 @@ impl Core {
         match (slot.state, outcome) {
             (State::Creating { .. }, Outcome::Created) => {
                 self.backoff.succeed();
+                self.pace.created(now.saturating_duration_since(began));
                 self.timers.clear(TimerKey::Backoff);
                 self.totals.created += 1;
                 self.note(Note::Created { slot: id, took: now - began });
-                self.place(index, now, idle);
+                self.place(index, now, now, idle);
+                self.schedule_sweep(index, now, now);
+            }
+            (State::Creating { .. }, Outcome::Added) => {
+                self.totals.added += 1;
+                self.note(Note::Added { slot: id });
+                self.place(index, now, now, idle);
                 self.schedule_sweep(index, now, now);
             }
             (State::Creating { .. }, Outcome::CreateFailed { transient }) => {
                 self.slots.enter(index, State::Vacant);
                 self.create_failed(id, began, transient, false, now);
             }
-            (State::Checking { .. } | State::Resetting, Outcome::Fit) => {
-                self.place(index, now, idle)
+            (State::Void, Outcome::Created) => {
+                self.totals.created += 1;
+                self.note(Note::Created { slot: id, took: now - began });
+                self.start(index, Job::Close, now);
             }
+            // What the last epoch's server or credentials came to says nothing about the present ones.
+            (State::Void, Outcome::CreateFailed { transient }) => {
+                self.void_failed(id, began, transient, false, now);
+                self.slots.enter(index, State::Vacant);
+            }
+            (State::Checking { .. }, Outcome::Fit) => {
+                let slot = self.slots.get_mut(index);
+                slot.proved = Some(now);
+                let since = slot.since;
+                self.place(index, since, now, idle);
+                // The last look may have missed it.
+                self.schedule_sweep(index, since, now);
+            }
+            (State::Resetting, Outcome::Fit) => self.place(index, now, now, idle),
             (State::Checking { .. }, Outcome::Unfit | Outcome::Gone) => {
                 self.leave(index, outcome, now);
                 self.check_failed(began, now, idle);
@@ -143,16 +185,30 @@ impl Core {
         self.note(Note::CreateFailed { slot, transient, late, took: now - began, pause });
     }
 
+    /// A creation failed that was of no use any more.
+    fn void_failed(
+        &mut self,
+        slot: SlotId,
+        began: Instant,
+        transient: bool,
+        late: bool,
+        now: Instant,
+    ) {
+        self.totals.create_failed += 1;
+        let (took, pause) = (now - began, Duration::ZERO);
+        self.note(Note::CreateFailed { slot, transient, late, took, pause });
+    }
+
     /// What one resource failed at, all that has lain idle since before may fail at too: they are checked at once, so that
     /// many dead ones cost a caller no more than one.
     fn check_failed(&mut self, began: Instant, now: Instant, idle: &mut impl Idle) {
         self.totals.check_failed += 1;
-        self.check_idle(|since| since < began, true, now, idle);
+        self.check_idle(|slot, since| slot.unseen(since) < began, true, now, idle);
     }
 
     pub(crate) fn check_idle(
         &mut self,
-        doubt: impl Fn(Instant) -> bool,
+        doubt: impl Fn(&Slot, Instant) -> bool,
         doubtful: bool,
         now: Instant,
         idle: &mut impl Idle,
@@ -160,12 +216,24 @@ impl Core {
         let mut from = 0;
         while let Some(index) = idle.peek(from) {
             from = index + 1;
-            // mutate: if doubt(idle.since(index)) && { idle.claim(index); true } {
-            if doubt(idle.since(index)) && idle.claim(index) {
-                self.slots.enter(index, State::Checking { doubtful });
-                self.start(index, Job::Check, now);
+            let since = idle.since(index);
+            let in_doubt = doubt(self.slots.get(index), since);
+            // mutate: if in_doubt && { idle.claim(index); true } {
+            if in_doubt && idle.claim(index) {
+                self.check(index, doubtful, since, now);
             }
         }
+    }
+
+    /// Has a resource checked that rests `since` then. `doubtful`: nobody should count on it.
+    pub(crate) fn check(&mut self, index: u32, doubtful: bool, since: Instant, now: Instant) {
+        let slot = self.slots.get_mut(index);
+        slot.since = since;
+        if std::mem::take(&mut slot.suspect) {
+            self.act(Action::Retag(self.slots.id(index)));
+        }
+        self.slots.enter(index, State::Checking { doubtful });
+        self.start(index, Job::Check, now);
     }
 
     /// A job is past its deadline. The place is freed first; the task, and whatever it holds, goes when it goes.
@@ -190,6 +258,7 @@ impl Core {
         let Some(job) = state.job() else { return };
         self.act(Action::Abandon(id, job));
         match job {
+            Job::Create if state == State::Void => self.void_failed(id, began, true, true, now),
             Job::Create => self.create_failed(id, began, true, true, now),
             Job::Check => self.check_failed(began, now, idle),
             Job::Reset | Job::Close => {}

@@ -2,8 +2,7 @@
 //! (`rules.rs`).
 //!
 //! Time does not pass in the model: instead any timer may fire at any moment, in any order, which covers more than any clock
-//! can do. What happens between two visits to the desk are steps of their own: a bit is set now and told of later, a task
-//! begins and ends. What happens on other threads *during* a visit is a race (`shelf.rs`). From every state, everybody doing
+//! can do. What happens between two visits to the desk are steps of their own: a bit is set, a task begins and ends. What happens on other threads *during* a visit is a race (`shelf.rs`). From every state, everybody doing
 //! what is best serves everybody.
 //!
 //! The product of everything that can happen is too large to visit in a minute, so there are several searches, each complete
@@ -40,6 +39,10 @@ const LENDING: Scope = Scope::new(
     &[Deadlines, Tries, Takes, Races, Failures, Hangs, Losses, Resets, Discards],
 );
 
+/// Somebody else looks at what is idle, and brings what was opened elsewhere.
+const LOOKING: Scope =
+    Scope::new("looking", 2, 3, &[Deadlines, Tries, Takes, Races, Checks, Looks, Resizes, Closing]);
+
 /// The pool changes its size, closes, begins new epochs.
 const SIZES: Scope =
     Scope::new("sizes", 2, 3, &[Deadlines, Takes, Races, Discards, Resizes, Closing, Epochs]);
@@ -64,6 +67,24 @@ const FAILING: Scope = Scope {
     max_creating: 2,
     fail_fast_after: Some(2),
     ..Scope::new("failing", 2, 3, &[Tries, Takes, Failures, Permanent, Hangs, Losses, Discards])
+};
+
+/// Creations take long, and returns are counted before further ones begin.
+const PACED: Scope = Scope {
+    max_creating: 3,
+    ..Scope::new("paced", 3, 3, &[Paced, Tries, Takes, Failures, Resets, Discards])
+};
+
+/// One is to lie idle: it is opened unasked, stays, and is replaced when it grows old.
+const KEEPING: Scope = Scope {
+    min_idle: 1,
+    max_creating: 2,
+    ..Scope::new(
+        "keeping",
+        2,
+        2,
+        &[Takes, Races, Checks, Failures, Discards, Resizes, Lifetimes, Sleep, Sweeps],
+    )
 };
 
 /// Only one caller may queue.
@@ -91,12 +112,17 @@ const DEEP: Scope = Scope::new(
 
 const EVERYTHING: &[Also] = &[
     Deadlines, Tries, Takes, Races, Failures, Permanent, Hangs, Losses, Resets, Discards, Detaches,
-    Checks, Resizes, Pauses, Closing, Epochs, Lifetimes, Drivers, Sleep, Sweeps,
+    Looks, Checks, Resizes, Pauses, Closing, Epochs, Lifetimes, Drivers, Sleep, Sweeps,
 ];
 
 #[test]
 fn model_check_lending() {
     to_the_end(&LENDING);
+}
+
+#[test]
+fn model_check_looking() {
+    to_the_end(&LOOKING);
 }
 
 #[test]
@@ -127,6 +153,16 @@ fn model_check_sleep() {
 #[test]
 fn model_check_failing() {
     to_the_end(&FAILING);
+}
+
+#[test]
+fn model_check_paced() {
+    to_the_end(&PACED);
+}
+
+#[test]
+fn model_check_keeping() {
+    to_the_end(&KEEPING);
 }
 
 #[test]

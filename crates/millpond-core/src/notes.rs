@@ -21,6 +21,11 @@ pub enum Note {
         /// How long it took from the moment its task began.
         took: Duration,
     },
+    /// One that was opened elsewhere joined.
+    Added {
+        /// The resource.
+        slot: SlotId,
+    },
     /// A creation did not open one.
     CreateFailed {
         /// The place it had.

@@ -6,6 +6,7 @@
 
 mod alarms;
 mod chance;
+mod growth;
 mod pool;
 mod rules;
 mod script;
@@ -18,10 +19,10 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use self::chance::Chance;
-use self::pool::{Place, Pool, Standing};
+use self::pool::{Place, Pool, Slot, Standing};
 use self::script::{Step, settings, step};
 use self::words::{Said, Told};
-use crate::io::{Action, GiveBack, Input, Job, Outcome};
+use crate::io::{Action, GiveBack, Idle, Input, Job, Outcome};
 use crate::tests::some_instant;
 use crate::timers::TimerKey;
 use crate::{Bits, Config, Core, Note, SlotId, Totals, WaiterId};
@@ -118,6 +119,11 @@ impl Both {
                 self.tasks.push(Some(Task { slot, job, asked: false, proceeds: false }));
                 Said::Start(slot.index(), job.into())
             }
+            Action::Adopt(slot) => {
+                let task = Task { slot, job: Job::Create, asked: true, proceeds: true };
+                self.tasks.push(Some(task));
+                Said::Adopt(slot.index())
+            }
             Action::Proceed(slot) => Said::Proceed(task_of(slot, None, &self.tasks)),
             Action::Abandon(slot, job) => Said::Abandon(task_of(slot, Some(job), &self.tasks)),
             Action::Retag(slot) => Said::Retag(slot.index()),
@@ -132,6 +138,7 @@ impl Both {
         for note in self.core.notes() {
             match note {
                 Note::Created { .. } => noted.created += 1,
+                Note::Added { .. } => noted.added += 1,
                 Note::CreateFailed { late, .. } => {
                     noted.create_failed += 1;
                     noted.abandoned += u64::from(late);
@@ -175,13 +182,7 @@ impl Both {
         for (index, slot) in (0..).zip(&self.pool.slots) {
             if slot.place == Place::Idle {
                 idle |= 1u64 << index;
-                // A look will come when it is due, but no sooner than a sixteenth of the shortest window from now.
-                let window = self.pool.config.idle_timeout;
-                let old =
-                    slot.retire_at.map_or(slot.since + window, |at| at.min(slot.since + window));
-                let latest = old.max(self.now + window / 16);
-                let look = self.core.timers.get(TimerKey::Sweep);
-                assert!(look.is_some_and(|at| at <= latest), "slot {index} lies there for ever");
+                self.compare_look(index, slot);
             }
             if slot.place != Place::Vacant {
                 assert_eq!(self.core.tag(index), (slot.epoch, slot.retire_at));
@@ -198,6 +199,26 @@ impl Both {
             let deadline = caller.deadline().filter(|_| waits);
             assert!(deadline.is_none_or(|at| due.is_some_and(|due| due <= at)));
         }
+    }
+
+    /// A look at what lies idle will come when it is due, but no sooner than a sixteenth of the shortest window from now. What
+    /// is kept because nothing else lies idle is not looked at as idle before that may have changed.
+    fn compare_look(&self, index: u32, slot: &Slot) {
+        let pool = &self.pool;
+        let window = pool.config.idle_timeout;
+        let idle_out = if pool.config.min_idle == 0 {
+            Some(slot.since + window)
+        } else {
+            let counts = pool.counts();
+            let open = counts.live + counts.offered + counts.checking + counts.resetting;
+            (open as usize > pool.min_idle()).then(|| self.now + window)
+        };
+        let ages_at = pool.ages_at(slot).filter(|at| pool.config.min_idle > 0 && *at > self.now);
+        let due = [idle_out, ages_at, slot.retire_at].into_iter().flatten().min();
+        let latest = due.map(|due| due.max(self.now + pool.interval()));
+        let look = self.core.timers.get(TimerKey::Sweep);
+        let late = latest.is_some_and(|latest| look.is_none_or(|at| at > latest));
+        assert!(!late, "slot {index} lies there for ever");
     }
 
     fn take(&mut self, step: Step) {
@@ -218,8 +239,20 @@ impl Both {
                 }
             }
             Step::Take => self.help_oneself(),
-            Step::Home(nth, tell) => self.go_home(nth, tell),
-            Step::Nudge => self.feed(Input::Returned, Told::Returned),
+            Step::Home(nth) => self.go_home(nth),
+            Step::Visit if self.pool.mode == pool::Mode::Paused => {
+                self.feed(Input::Pause, Told::Pause);
+            }
+            Step::Visit => self.feed(Input::Resume, Told::Resume),
+            Step::Look(slot) => self.feed(Input::Take(slot), Told::Take(slot)),
+            Step::Add => {
+                let tasks = self.tasks.len();
+                self.feed(Input::Add, Told::Add);
+                if self.tasks.len() > tasks {
+                    let task = self.tasks[tasks].expect("it was pushed just now");
+                    self.ended(tasks, task, Outcome::Added);
+                }
+            }
             Step::Give(nth, how) => {
                 if let Some(slot) = self.let_go(nth) {
                     self.feed(Input::GiveBack(slot, how), Told::GiveBack(slot, how));
@@ -284,14 +317,23 @@ impl Both {
         }
     }
 
-    fn go_home(&mut self, nth: usize, tell: bool) {
+    fn go_home(&mut self, nth: usize) {
         let Some(slot) = self.let_go(nth) else { return };
+        if self.bits.attended || self.pool.slots[slot as usize].suspect {
+            self.rests(slot);
+            let how = GiveBack::Unused;
+            return self.feed(Input::GiveBack(slot, how), Told::GiveBack(slot, how));
+        }
         self.bits.give_back(slot, self.now);
         let home = &mut self.pool.slots[slot as usize];
         (home.place, home.since) = (Place::Idle, self.now);
-        if self.bits.attended && tell {
-            self.feed(Input::Returned, Told::Returned);
-        }
+    }
+
+    /// A borrower notes since when the resource rests, and goes to the desk with it.
+    fn rests(&mut self, slot: u32) {
+        self.bits.give_back(slot, self.now);
+        self.bits.claim(slot);
+        self.pool.slots[slot as usize].since = self.now;
     }
 
     fn task(&self, nth: usize, asked: bool) -> Option<(usize, Task)> {

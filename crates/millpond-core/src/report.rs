@@ -51,6 +51,8 @@ impl Counts {
 pub struct Totals {
     /// Resources opened.
     pub created: u64,
+    /// Resources opened elsewhere and added.
+    pub added: u64,
     /// Creations that failed, timed out or panicked.
     pub create_failed: u64,
     /// Resources found unfit by a check, a failed or late one included.

@@ -17,6 +17,8 @@ pub(crate) enum Vetted {
     Fit,
     /// May be lent once it was checked.
     Unchecked,
+    /// May be lent once it was checked, and nobody need ask for it first.
+    Suspect,
     /// Must be closed.
     Outdated,
 }
@@ -46,7 +48,7 @@ impl Core {
             }
             // A bit that came home before the flag was up told nobody: look again.
         }
-        self.grow(now);
+        self.grow(now, idle);
         self.phases.enter(self.phase(), now);
         if self.mode == Mode::Closing && self.slots.counts().charged() == 0 {
             self.mode = Mode::Drained;
@@ -134,11 +136,10 @@ impl Core {
             if idle.claim(index) {
                 match self.vet(index, now, idle) {
                     // It came home between the two looks.
-                    // mutate-lines 2: Vetted::Fit | Vetted::Unchecked => {
+                    // mutate-lines 2: Vetted::Fit | Vetted::Unchecked | Vetted::Suspect => {
                     Vetted::Fit => return Some(index),
-                    Vetted::Unchecked => {
-                        self.slots.enter(index, State::Checking { doubtful: false });
-                        self.start(index, Job::Check, now);
+                    Vetted::Unchecked | Vetted::Suspect => {
+                        self.check(index, false, idle.since(index), now);
                     }
                     Vetted::Outdated => self.start(index, Job::Close, now),
                 }
@@ -148,12 +149,13 @@ impl Core {
     }
 
     pub(crate) fn vet(&self, index: u32, now: Instant, idle: &impl Idle) -> Vetted {
-        let since = idle.since(index);
+        let slot = self.slots.get(index);
+        let unseen = now.saturating_duration_since(slot.unseen(idle.since(index)));
         if self.is_outdated(index, now) {
             Vetted::Outdated
-        } else if now.saturating_duration_since(since) >= self.config.check_after_idle
-            || self.suspect_before.is_some_and(|before| since <= before)
-        {
+        } else if slot.suspect {
+            Vetted::Suspect
+        } else if unseen >= self.config.check_after_idle {
             Vetted::Unchecked
         } else {
             Vetted::Fit
@@ -181,16 +183,25 @@ impl Core {
         }
     }
 
-    /// A resource that may be lent is in the core's hands: it goes to the first in the queue, or lies idle.
-    pub(crate) fn place(&mut self, index: u32, now: Instant, idle: &mut impl Idle) {
-        if self.is_closing() || self.is_over_size() || self.is_outdated(index, now) {
+    /// Whether a resource that comes home is to be closed, fit or not.
+    pub(crate) fn is_unwanted(&self, index: u32, now: Instant) -> bool {
+        self.is_closing() || self.is_over_size() || self.is_outdated(index, now)
+    }
+
+    /// A resource that may be lent is in the core's hands: it goes to the first in the queue, or lies idle as it has `since`
+    /// then.
+    pub(crate) fn place(&mut self, index: u32, since: Instant, now: Instant, idle: &mut impl Idle) {
+        if self.is_unwanted(index, now) {
             return self.start(index, Job::Close, now);
+        }
+        if self.slots.get(index).suspect {
+            return self.check(index, false, since, now);
         }
         match self.waiters.front() {
             Some(id) if self.mode == Mode::Open => self.offer(id, index, now),
             _ => {
                 self.slots.enter(index, State::Live);
-                idle.release(index, now);
+                idle.release(index, since);
             }
         }
     }
@@ -209,7 +220,7 @@ impl Core {
         let tripped = self.backoff.is_tripped();
         let others = counts.live + counts.offered + counts.checking + counts.resetting;
         // A probe behind a tripped breaker is for the next caller to profit from, not for this one to wait for.
-        let coming = others + if tripped { 0 } else { counts.creating };
+        let coming = others + if tripped { 0 } else { self.slots.opening() };
         if self.mode == Mode::Open
             && self.backoff.is_hopeless()
             && coming == 0
@@ -217,27 +228,6 @@ impl Core {
         {
             self.refuse_all(Why::CreateFailed, now);
             self.unasked = 1;
-        }
-    }
-
-    /// Starts creations as far as demand, capacity, the limit and the back-off allow.
-    fn grow(&mut self, now: Instant) {
-        if self.mode != Mode::Open || self.backoff.is_running() {
-            return;
-        }
-        let limit = if self.backoff.is_failing() { 1 } else { self.config.max_creating };
-        loop {
-            let counts = self.slots.counts();
-            let coming = self.slots.coming();
-            let wanted = coming < self.waiters.waiting() + self.unasked;
-            if !wanted || counts.creating >= limit || counts.charged() >= self.config.max_size {
-                return;
-            }
-            let unasked = coming >= self.waiters.waiting();
-            let lifetime =
-                self.backoff.shortened(self.config.max_lifetime, self.config.lifetime_jitter);
-            let id = self.slots.occupy(unasked, self.epoch, now.checked_add(lifetime), now);
-            self.start(id.index(), Job::Create, now);
         }
     }
 
@@ -265,13 +255,15 @@ impl Core {
 
     /// Closes idle resources that are too old or have lain idle too long, and sets the time for the next look.
     pub(crate) fn sweep(&mut self, now: Instant, idle: &mut impl Idle) {
+        let mut fresh = self.fresh_idle(now, idle);
         let mut from = 0;
         while let Some(index) = idle.peek(from) {
             from = index + 1;
-            // mutate: if self.is_expired(index, now, idle) && { idle.claim(index); true } {
-            if self.is_expired(index, now, idle) && idle.claim(index) {
+            // mutate: if self.is_expired(index, fresh, now, idle) && { idle.claim(index); true } {
+            if self.is_expired(index, fresh, now, idle) && idle.claim(index) {
                 // mutate: if true {
-                if self.is_expired(index, now, idle) {
+                if self.is_expired(index, fresh, now, idle) {
+                    fresh -= u32::from(!self.is_ageing(index, now)).min(fresh);
                     self.start(index, Job::Close, now);
                 } else {
                     // It was lent and came back between the look and the claim.
@@ -281,29 +273,44 @@ impl Core {
         }
         for index in self.slots.indices() {
             if self.slots.get(index).state.is_open() {
-                // What does not lie idle will do so from now on at the earliest.
-                let lies_idle = idle.peek(index) == Some(index);
-                let since = if lies_idle { idle.since(index) } else { now };
+                // What does not lie idle will do so from now on at the earliest, and what was kept may go when that does.
+                let rests = idle.peek(index) == Some(index) && !self.is_idle_out(index, now, idle);
+                let since = if rests { idle.since(index) } else { now };
                 self.schedule_sweep(index, since, now);
             }
         }
     }
 
-    fn is_expired(&self, index: u32, now: Instant, idle: &impl Idle) -> bool {
-        let lain = now.saturating_duration_since(idle.since(index));
-        lain >= self.config.idle_timeout || self.is_outdated(index, now)
+    /// Whether an idle resource is to be closed, where so many others and itself are `fresh`: if it is too old, or if it has
+    /// lain idle for too long and enough others do.
+    fn is_expired(&self, index: u32, fresh: u32, now: Instant, idle: &impl Idle) -> bool {
+        let others = fresh.saturating_sub(u32::from(!self.is_ageing(index, now)));
+        let spare = others >= self.min_idle() && self.is_idle_out(index, now, idle);
+        spare || self.is_outdated(index, now)
+    }
+
+    fn is_idle_out(&self, index: u32, now: Instant, idle: &impl Idle) -> bool {
+        now.saturating_duration_since(idle.since(index)) >= self.config.idle_timeout
     }
 
     /// Makes sure that a look comes when this resource, at rest `since` then, may be due; but not in a rush, because what is
     /// lent may be overdue already.
     pub(crate) fn schedule_sweep(&mut self, index: u32, since: Instant, now: Instant) {
-        let window = self.config.idle_timeout.min(self.config.max_lifetime);
-        let soonest = now + (window / 16).clamp(SWEEP_SHORTEST, SWEEP_LONGEST);
-        let idle_out = since.checked_add(self.config.idle_timeout);
-        let due = [idle_out, self.slots.get(index).retire_at].into_iter().flatten().min();
+        let soonest = now + self.look_interval();
+        // What is kept in any case is not waited for.
+        let spare = self.slots.open() > self.min_idle();
+        let idle_out = since.checked_add(self.config.idle_timeout).filter(|_| spare);
+        let ages_at = self.ages_at(index).filter(|at| *at > now);
+        let due = [idle_out, ages_at, self.slots.get(index).retire_at].into_iter().flatten().min();
         if let Some(due) = due {
             self.timers.set_earlier(TimerKey::Sweep, due.max(soonest));
         }
+    }
+
+    /// How far apart looks for what is overdue are at least.
+    pub(crate) fn look_interval(&self) -> Duration {
+        let window = self.config.idle_timeout.min(self.config.max_lifetime);
+        (window / 16).clamp(SWEEP_SHORTEST, SWEEP_LONGEST)
     }
 
     /// Closes what lies idle and must not be lent again.
@@ -339,7 +346,7 @@ impl Core {
     }
 }
 
-/// How far apart looks for overdue resources are at least: a sixteenth of the shortest window, so that a pool whose overdue
+/// How far apart looks for overdue resources are: a sixteenth of the shortest window, so that a pool whose overdue
 /// resources are all lent does not look all the time, but within these.
 const SWEEP_SHORTEST: Duration = Duration::from_millis(1);
 const SWEEP_LONGEST: Duration = Duration::from_secs(30);

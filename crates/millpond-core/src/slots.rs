@@ -31,14 +31,16 @@ impl SlotId {
 
 /// What a place is doing.
 ///
-/// *Transitions:* `Vacant` → `Creating` → `Live` ⇄ `Offered`, `Checking`, `Resetting`; any of the open states → `Closing`;
-/// a job's state → `Vacant` when it loses its resource or its patience, → `Stuck` when there are too many of the latter.
+/// *Transitions:* `Vacant` → `Creating` → `Live` ⇄ `Offered`, `Checking`, `Resetting`; `Creating` → `Void`; any of the open
+/// states and `Void` → `Closing`; a job's state → `Vacant` when it loses its resource or its patience, → `Stuck` when there are too many of the latter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum State {
     /// Free: not charged.
     Vacant,
     /// A task opens a resource. `unasked`: whether or not a caller waits for it.
     Creating { unasked: bool },
+    /// A task opens a resource of an earlier epoch: nobody will get it, and nobody waits for it.
+    Void,
     /// Open and not in the core's hands: idle (bit set), lent, or on its way between the two.
     Live,
     /// Open and set aside for a waiter.
@@ -64,7 +66,7 @@ impl State {
     /// What a task is to do here.
     pub(crate) fn job(self) -> Option<Job> {
         match self {
-            Self::Creating { .. } => Some(Job::Create),
+            Self::Creating { .. } | Self::Void => Some(Job::Create),
             Self::Checking { .. } => Some(Job::Check),
             Self::Resetting => Some(Job::Reset),
             Self::Closing => Some(Job::Close),
@@ -85,10 +87,26 @@ pub(crate) struct Slot {
     pub(crate) retire_at: Option<Instant>,
     /// Whether `retire_all` brought that moment forward.
     pub(crate) retired: bool,
-    /// When the present job began.
-    pub(crate) began: Instant,
     /// Why the resource is closed. *Transitions:* set once, by whoever finds fault with it first.
     pub(crate) blame: Option<CloseReason>,
+    /// When the present job began, or was ordered.
+    pub(crate) began: Instant,
+    /// Whether the task of a creation has said `Begin`, so that its epoch is settled.
+    pub(crate) begun: bool,
+    /// Whether it may have died with a driver. *Transitions:* set when one is lost, cleared when a creation or a check begins,
+    /// whose outcome decides.
+    pub(crate) suspect: bool,
+    /// When it last passed a check.
+    pub(crate) proved: Option<Instant>,
+    /// While it is being checked: since when it has rested. A check is no use.
+    pub(crate) since: Instant,
+}
+
+impl Slot {
+    /// Since when a resource that has rested since `since` can have broken without anybody's knowing.
+    pub(crate) fn unseen(&self, since: Instant) -> Instant {
+        self.proved.map_or(since, |proved| proved.max(since))
+    }
 }
 
 /// All places.
@@ -98,6 +116,7 @@ pub(crate) struct Slots {
     vacant: BinaryHeap<Reverse<u32>>,
     counts: Counts,
     doubtful: u32,
+    void: u32,
 }
 
 impl Slots {
@@ -122,6 +141,10 @@ impl Slots {
                     retired: false,
                     began: now,
                     blame: None,
+                    begun: false,
+                    suspect: false,
+                    proved: None,
+                    since: now,
                 });
                 index
             }
@@ -130,6 +153,7 @@ impl Slots {
         let slot = &mut self.slots[index as usize];
         (slot.epoch, slot.retire_at, slot.began) = (epoch, retire_at, now);
         (slot.retired, slot.blame) = (false, None);
+        (slot.begun, slot.suspect, slot.proved) = (false, false, None);
         self.id(index)
     }
 
@@ -144,6 +168,8 @@ impl Slots {
         }
         self.doubtful -= u32::from(old == State::Checking { doubtful: true });
         self.doubtful += u32::from(state == State::Checking { doubtful: true });
+        self.void -= u32::from(old == State::Void);
+        self.void += u32::from(state == State::Void);
         if state == State::Vacant {
             let slot = &mut self.slots[index as usize];
             slot.generation = slot.generation.wrapping_add(1);
@@ -180,7 +206,18 @@ impl Slots {
 
     /// Jobs that are likely to end with a resource to lend.
     pub(crate) fn coming(&self) -> u32 {
-        self.counts.creating + self.checks_counted_on() + self.counts.resetting
+        self.opening() + self.checks_counted_on() + self.counts.resetting
+    }
+
+    /// Resources that may be lent again.
+    pub(crate) fn open(&self) -> u32 {
+        let counts = self.counts;
+        counts.live + counts.offered + counts.checking + counts.resetting
+    }
+
+    /// Creations of the present epoch.
+    pub(crate) fn opening(&self) -> u32 {
+        self.counts.creating - self.void
     }
 
     /// Checks whose success may be expected.
@@ -192,7 +229,7 @@ impl Slots {
         let counts = &mut self.counts;
         match state {
             State::Vacant => None,
-            State::Creating { .. } => Some(&mut counts.creating),
+            State::Creating { .. } | State::Void => Some(&mut counts.creating),
             State::Live => Some(&mut counts.live),
             State::Offered => Some(&mut counts.offered),
             State::Checking { .. } => Some(&mut counts.checking),

@@ -26,6 +26,8 @@ pub(crate) enum TimerKey {
     Tick,
     /// The next look for resources that are too old.
     Sweep,
+    /// The moment to see whether returns will do, or more creations are needed.
+    Growth,
 }
 
 /// The timer table.
@@ -84,7 +86,10 @@ impl Timers {
 
     /// Clears and returns a timer that is due at `now`, the earliest first.
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<TimerKey> {
-        let key = self.first().filter(|first| first.at <= now)?.key;
+        if self.next()? > now {
+            return None;
+        }
+        let key = self.first()?.key;
         self.clear(key);
         Some(key)
     }
@@ -96,9 +101,13 @@ impl Timers {
         in_line.or_else(|| self.place(key).map(|place| self.heap[place].at))
     }
 
-    /// When the earliest timer fires.
+    /// When the earliest timer fires. Asked several times in each visit to the desk.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.first().map(|first| first.at)
+        let mut next = self.heap.first().map(|first| first.at);
+        for (at, ..) in self.lines.iter().filter_map(Line::first) {
+            next = Some(next.map_or(at, |next| next.min(at)));
+        }
+        next
     }
 
     /// The keys of all timers that are set, in no order.
@@ -189,7 +198,7 @@ impl TimerKey {
         match self {
             Self::Deadline(index) => Some((0, index)),
             Self::Offer(index) => Some((1, index)),
-            Self::Job(_) | Self::Backoff | Self::Tick | Self::Sweep => None,
+            Self::Job(_) | Self::Backoff | Self::Tick | Self::Sweep | Self::Growth => None,
         }
     }
 
@@ -202,6 +211,7 @@ impl TimerKey {
             Self::Backoff => (3, 0),
             Self::Tick => (3, 1),
             Self::Sweep => (3, 2),
+            Self::Growth => (3, 3),
         }
     }
 }

@@ -16,6 +16,19 @@ use crate::executor::Shared;
 /// # Cancel safety
 ///
 /// Dropping it disarms its timer.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use millpond_test::TestRuntime;
+///
+/// let runtime = TestRuntime::new();
+/// let sleep = runtime.sleep(Duration::from_secs(60));
+/// let deadline = sleep.deadline();
+/// runtime.block_on(sleep);
+/// assert_eq!(runtime.now(), deadline);
+/// ```
 #[must_use = "a sleep does nothing until polled"]
 pub struct Sleep {
     shared: Arc<Shared>,

@@ -14,6 +14,10 @@ use crate::thread::{Ends, Job, Verdict};
 ///
 /// [`WorkerManager`](crate::WorkerManager) makes them. Dropping one never blocks: the thread finishes the closure it is at,
 /// drops the state and ends. The handle is [`Send`] and [`Sync`] whatever `S` is.
+///
+/// # Examples
+///
+/// See [`run`](Self::run), and the [crate documentation](crate) for a pool of them.
 pub struct Worker<S> {
     jobs: mpsc::Sender<Job<S>>,
     verdicts: async_channel::Receiver<Verdict>,

@@ -17,13 +17,36 @@ use crate::shelf::WIDEST;
 
 /// Settings of a pool. Begin with [`Pool::builder`], end with [`build`](Self::build).
 ///
-/// Where a duration may be "never", that is `Duration::MAX`.
+/// Where a duration may be "never", that is `Duration::MAX`. Setters may come in any order, and of two calls of one the last
+/// holds. Nothing is checked before `build`, and nothing panics. No time may be zero but `check_after_idle`.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use millpond::{BuildError, Manager, Pool, Runtime};
+/// # fn example<M: Manager>(manager: M, runtime: impl Runtime) -> Result<(), BuildError> {
+/// use std::time::Duration;
+///
+/// let pool = Pool::builder(manager)
+///     .name("orders")
+///     .max_size(20)
+///     .max_waiters(200)
+///     .get_timeout(Duration::from_secs(2))
+///     .create_timeout(Duration::from_secs(5))
+///     .idle_timeout(Duration::from_secs(60))
+///     .max_lifetime(Duration::MAX)
+///     .create_backoff(Duration::from_millis(20), Duration::from_secs(1))
+///     .build(runtime)?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a builder does nothing until `build`"]
 #[derive(Clone)]
 pub struct Builder<M> {
     manager: M,
     name: String,
     max_size: usize,
+    min_idle: usize,
     max_waiters: usize,
     max_creating: Option<usize>,
     get_timeout: Duration,
@@ -45,6 +68,7 @@ impl<M: Manager> Builder<M> {
             manager,
             name: "pool".to_owned(),
             max_size: 10,
+            min_idle: 0,
             max_waiters: 1024,
             max_creating: None,
             get_timeout: Duration::from_secs(30),
@@ -71,6 +95,18 @@ impl<M: Manager> Builder<M> {
         self
     }
 
+    /// How many resources lie idle at least, as far as there is room for them: 0 to `max_size`. They are opened as soon as the
+    /// pool is built, within `max_creating` and the back-off; what is taken is made up for within a tick (a quarter of the
+    /// shortest window among the settings, at most one second); `idle_timeout` closes none of the last so many; and what
+    /// grows too old is replaced first, if there is room. `resize` below it is legal: the pool then keeps as many as may be.
+    ///
+    /// Default: 0, so that a pool that nobody uses holds nothing at the server. Worth more where opening takes long and
+    /// callers come in bursts.
+    pub fn min_idle(mut self, min_idle: usize) -> Self {
+        self.min_idle = min_idle;
+        self
+    }
+
     /// The greatest number of callers that wait; more are refused at once. Zero is legal and exact: nobody ever waits.
     /// Default: 1024, so that memory is bounded even if nobody thinks of it.
     pub fn max_waiters(mut self, max_waiters: usize) -> Self {
@@ -78,7 +114,7 @@ impl<M: Manager> Builder<M> {
         self
     }
 
-    /// The greatest number of creations at a time, at least 1. Default: a quarter of `max_size`, from 1 to 8, so that a restart
+    /// The greatest number of creations at a time, from 1 to `max_size`. Default: a quarter of `max_size`, from 1 to 8, so that a restart
     /// is no connection storm. Does not follow a later `resize`.
     pub fn max_creating(mut self, max_creating: usize) -> Self {
         self.max_creating = Some(max_creating);
@@ -117,8 +153,7 @@ impl<M: Manager> Builder<M> {
     }
 
     /// How long a resource may lie idle and be lent again without a check. Zero checks always, so that `try_get` only ever starts
-    /// a check. Default: 1 s: a busy pool never
-    /// checks, a quiet one always does.
+    /// a check. Default: 1 s: a busy pool never checks, a quiet one always does.
     pub fn check_after_idle(mut self, window: Duration) -> Self {
         self.times.check_after_idle = window;
         self
@@ -151,7 +186,7 @@ impl<M: Manager> Builder<M> {
         self
     }
 
-    /// Refuses callers at once, with the last create error, after so many failed creations in a row while nothing is open. A
+    /// Refuses callers at once, with the last create error, after so many failed creations in a row (at least 1) while nothing is open. A
     /// single creation at a time then finds out when that ends: it starts when a caller comes after the pause, and that caller is
     /// refused, too, so the first to be served after a repair is the second to come. Default: off; callers are held until their
     /// own deadline, so that a server's restart costs waiting and no errors.
@@ -207,6 +242,7 @@ impl<M: Manager> Builder<M> {
     }
 
     /// Builds the pool. Opens nothing and spawns nothing: that comes with the first caller, who may be on another runtime.
+    /// With a [`min_idle`](Self::min_idle) it begins to open those at once, if there is a runtime here.
     ///
     /// # Errors
     ///
@@ -226,13 +262,20 @@ impl<M: Manager> Builder<M> {
         let width = shelf_width(config.max_size);
         let leak_after = (self.leak_after != Duration::MAX).then_some(self.leak_after);
         let care = Care { get_timeout, sink: self.sink, leak_after };
-        Ok(Pool::new(Hub::new(Core::new(config), common, width, Box::new(runtime), care)))
+        let begins = config.min_idle > 0;
+        let hub = Hub::new(Core::new(config), common, width, Box::new(runtime), care);
+        if begins {
+            // Without a runtime here, the first caller that has one brings the driver.
+            let _ = hub.ensure_driver();
+        }
+        Ok(Pool::new(hub))
     }
 
     /// Checks the settings and completes them.
     fn config(&self) -> Result<Config, BuildError> {
         let max_size = within("max_size", self.max_size, 1, GREATEST_SIZE)?;
         let most_waiters = u32::MAX as usize / 2;
+        let min_idle = within("min_idle", self.min_idle, 0, GREATEST_SIZE)?;
         let max_waiters = within("max_waiters", self.max_waiters, 0, most_waiters)?;
         let default_creating = (max_size / 4).clamp(1, 8);
         let max_creating = within(
@@ -241,13 +284,10 @@ impl<M: Manager> Builder<M> {
             1,
             GREATEST_SIZE,
         )?;
-        if max_creating > max_size {
-            return Err(BuildError::Contradiction {
-                setting: "max_creating",
-                value: max_creating.to_string(),
-                other: "max_size",
-                other_value: max_size.to_string(),
-            });
+        for (setting, value) in [("max_creating", max_creating), ("min_idle", min_idle)] {
+            if value > max_size {
+                return Err(contradiction(setting, value, "max_size", max_size));
+            }
         }
         let lifetime_jitter = within("lifetime_jitter", self.lifetime_jitter as usize, 0, 100)?;
         let fail_fast_after = self
@@ -271,12 +311,9 @@ impl<M: Manager> Builder<M> {
             }
         }
         if times.backoff_base > times.backoff_cap {
-            return Err(BuildError::Contradiction {
-                setting: "the first create_backoff",
-                value: format!("{:?}", times.backoff_base),
-                other: "the longest create_backoff",
-                other_value: format!("{:?}", times.backoff_cap),
-            });
+            let (first, longest) = (times.backoff_base, times.backoff_cap);
+            let (setting, other) = ("the first create_backoff", "the longest create_backoff");
+            return Err(contradiction(setting, first, other, longest));
         }
         // Where every idle resource is checked, nobody asks how long it lay idle.
         let windows =
@@ -286,6 +323,7 @@ impl<M: Manager> Builder<M> {
         let tick = (shortest / 4).clamp(SHORTEST_TICK, LONGEST_TICK);
         Ok(Config {
             max_size,
+            min_idle,
             max_waiters,
             max_creating,
             lifetime_jitter,
@@ -305,6 +343,7 @@ impl<M> fmt::Debug for Builder<M> {
         f.debug_struct("Builder")
             .field("name", &self.name)
             .field("max_size", &self.max_size)
+            .field("min_idle", &self.min_idle)
             .field("max_waiters", &self.max_waiters)
             .field("max_creating", &self.max_creating)
             .field("get_timeout", &self.get_timeout)
@@ -318,6 +357,16 @@ impl<M> fmt::Debug for Builder<M> {
 }
 
 /// Settings that no pool can have; see [`Builder::build`].
+///
+/// # Examples
+///
+/// ```no_run
+/// # use millpond::{Manager, Pool, Runtime};
+/// # fn example<M: Manager>(manager: M, runtime: impl Runtime) {
+/// let error = Pool::builder(manager).max_size(3).max_creating(4).build(runtime).unwrap_err();
+/// assert_eq!(error.to_string(), "max_creating is 4, but max_size is only 3");
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -366,6 +415,16 @@ fn within(
         .ok()
         .filter(|_| (least..=most).contains(&value))
         .ok_or(BuildError::OutOfRange { setting, value, least, most })
+}
+
+fn contradiction(
+    setting: &'static str,
+    value: impl fmt::Debug,
+    other: &'static str,
+    other_value: impl fmt::Debug,
+) -> BuildError {
+    let (value, other_value) = (format!("{value:?}"), format!("{other_value:?}"));
+    BuildError::Contradiction { setting, value, other, other_value }
 }
 
 /// How many slots share a word: few enough that each core can have a word of its own, if there are slots enough for that to

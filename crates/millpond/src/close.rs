@@ -16,7 +16,17 @@ use crate::holders::Holder;
 use crate::manager::Manager;
 use crate::sync::Arc;
 
-/// What [`Pool::close`](crate::Pool::close) achieved.
+/// What [`Pool::close`](crate::Pool::close) achieved. Shown in one line, with every holder that is left.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # async fn example<M: millpond::Manager>(pool: millpond::Pool<M>) {
+/// let report = pool.close(Duration::from_secs(5)).await;
+/// assert!(report.drained, "{report}");
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CloseReport {

@@ -91,10 +91,10 @@ impl<M> Common<M> {
         facts.is_fresh(self.tick(), self.epoch.load(Ordering::Relaxed), self.window)
     }
 
-    /// Whether a resource just given back is of the present epoch.
+    /// Whether a resource just given back is of the present epoch, and not suspect.
     #[inline]
     pub(crate) fn is_current(&self, facts: &Facts) -> bool {
-        facts.epoch() == self.epoch.load(Ordering::Relaxed)
+        facts.is_of(self.epoch.load(Ordering::Relaxed))
     }
 
     /// The tick from which a resource must pass the desk before it is lent, because it may be time for it to retire.

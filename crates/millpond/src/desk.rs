@@ -26,7 +26,7 @@ use crate::manager::Manager;
 use crate::runtime::Runtime;
 use crate::sync::{Arc, Mutex, Weak, lock};
 use futures::future::AbortHandle;
-use millpond_core::{Core, GiveBack, Input, Outcome, SlotId, WaiterId};
+use millpond_core::{Core, GiveBack, Input, Outcome, SlotId, WaiterId, Why};
 
 /// What all handles of a pool, its driver and its tasks share.
 pub(crate) struct Hub<M: Manager> {
@@ -241,6 +241,20 @@ impl<M: Manager> Hub<M> {
         visit.step(Input::Ended(id, outcome));
     }
 
+    /// A resource that was opened elsewhere joins; if it may not, it comes back with the reason.
+    pub(crate) fn add(&self, resource: M::Resource) -> Result<(), (M::Resource, Why)> {
+        let Some(mut visit) = self.enter() else { return Err((resource, Why::Closed)) };
+        match visit.step(Input::Add) {
+            Answer::Adopt(id) => {
+                visit.bring(id, Outcome::Added, resource);
+                visit.step(Input::Ended(id, Outcome::Added));
+                Ok(())
+            }
+            Answer::Refused(refusal) => Err((resource, refusal.why)),
+            _ => Err((resource, Why::Closed)),
+        }
+    }
+
     /// A creation failed, for this reason.
     pub(crate) fn create_failed(&self, id: SlotId, failure: CreateFailure<M::Error>) {
         let Some(mut visit) = self.visit_to_end(id) else { return forget(failure) };
@@ -322,7 +336,9 @@ impl<M: Manager> Hub<M> {
         desk.driver.nudged = None;
         // mutate:
         desk.driver.armed = desk.core.next_timeout();
-        if desk.core.is_drained() { Turn::Stop } else { Turn::SleepUntil(desk.driver.armed) }
+        // An order for a job that was given up before it began still holds its resource, though the place is free.
+        let is_over = desk.core.is_drained() && desk.orders.is_empty();
+        if is_over { Turn::Stop } else { Turn::SleepUntil(desk.driver.armed) }
     }
 
     /// Takes the first order that is `wanted`.

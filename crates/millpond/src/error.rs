@@ -13,7 +13,21 @@ use crate::holders::Holder;
 
 /// Why [`Pool::get`](crate::Pool::get) did not yield a resource.
 ///
-/// `E` is the error of the [`Manager`](crate::Manager). Every variant carries a [`Snapshot`] of the pool as it was then.
+/// `E` is the error of the [`Manager`](crate::Manager). Every variant carries a [`Snapshot`] of the pool as it was then, and the
+/// message begins with it. The cause, if there is one, is the `source()`.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use millpond::GetError;
+/// # fn example<E: std::error::Error + Send + Sync + 'static>(error: GetError<E>) {
+/// match &error {
+///     _ if error.is_overload() => { /* 503, and try again after `error.retry_after()` */ }
+///     GetError::Create(cause, _) => eprintln!("the server refuses us: {cause}"),
+///     _ => eprintln!("{error}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum GetError<E> {
@@ -134,6 +148,17 @@ impl<E: Error + Send + Sync + 'static> Error for GetError<E> {
 }
 
 /// Why [`Pool::try_get`](crate::Pool::try_get) did not yield a resource.
+///
+/// # Examples
+///
+/// ```
+/// use millpond::TryGetError;
+///
+/// /// Whether to ask again in a moment.
+/// fn comes_soon(error: TryGetError) -> bool {
+///     matches!(error, TryGetError::Creating | TryGetError::Checking)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum TryGetError {
@@ -163,7 +188,7 @@ pub enum TryGetError {
 impl TryGetError {
     pub(crate) fn new(why: Why) -> Self {
         match why {
-            Why::Exhausted | Why::TooManyWaiters | Why::Deadline => Self::Exhausted,
+            Why::Exhausted | Why::Full | Why::TooManyWaiters | Why::Deadline => Self::Exhausted,
             Why::Creating => Self::Creating,
             Why::Checking => Self::Checking,
             Why::CreateFailed => Self::CreateFailed,
@@ -173,7 +198,16 @@ impl TryGetError {
     }
 }
 
-/// What went wrong with a creation, other than that the manager said so.
+/// What went wrong with a creation, other than that the manager said so. The pool takes each of them for transient.
+///
+/// # Examples
+///
+/// ```
+/// use millpond::CreateFault;
+///
+/// let fault = CreateFault::Panicked("index out of bounds".to_owned());
+/// assert_eq!(fault.to_string(), "create panicked: index out of bounds");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum CreateFault {
@@ -222,6 +256,19 @@ impl<E> Clone for Cause<E> {
 }
 
 /// A pool as it was when a caller was refused, and what the caller had gone through.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use millpond::GetError;
+/// # fn example<E: std::error::Error + Send + Sync + 'static>(error: GetError<E>) {
+/// let snapshot = error.snapshot();
+/// eprintln!("{} of {} lent after {:?}", snapshot.leased, snapshot.max, snapshot.waited);
+/// if let Some(holder) = snapshot.oldest_holders.first() {
+///     eprintln!("held longest {holder}");
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Snapshot {

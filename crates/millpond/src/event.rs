@@ -90,6 +90,12 @@ pub enum EventKind {
         /// How long `Manager::create` took.
         took: Duration,
     },
+    /// A resource that was opened elsewhere joined, by `Pool::add`.
+    #[non_exhaustive]
+    Added {
+        /// It.
+        resource: ResourceId,
+    },
     /// A resource was not opened.
     #[non_exhaustive]
     CreateFailed {
@@ -244,6 +250,7 @@ pub enum EventKind {
 impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Added { resource } => write!(f, "resource {resource} added"),
             Self::Created { resource, took } => {
                 write!(f, "resource {resource} opened in {}", Brief(*took))
             }

@@ -23,6 +23,8 @@ use crate::sync::Arc;
 
 /// The future of [`Pool::get`] and, as `Get<'static, _>`, of [`Pool::get_owned`].
 ///
+/// Its methods say how long it waits, and what its lease is called; they are called before it is polled.
+///
 /// # Panics
 ///
 /// When polled after it has completed.
@@ -32,6 +34,17 @@ use crate::sync::Arc;
 /// Dropping it at any time is as if it had not been polled, and costs O(1) beside its timer's O(log n): its place in the queue
 /// closes up, and what was set aside for it goes to the next. A creation that was started for it goes on and serves whoever is
 /// first then.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example<M: millpond::Manager>(pool: millpond::Pool<M>) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// let resource = pool.get().timeout(Duration::from_millis(250)).label("search").await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct Get<'p, M: Manager> {
     pool: PoolRef<'p, M>,
@@ -97,7 +110,8 @@ impl<'p, M: Manager> Get<'p, M> {
         self
     }
 
-    /// Waits until this moment of the pool's clock at most. What is idle is taken even after it.
+    /// Waits until this moment of the pool's clock at most, which is that of its [`Runtime`](crate::Runtime). What is idle is
+    /// taken even after it.
     pub fn deadline(mut self, deadline: Instant) -> Self {
         self.ask.patience = Patience::Until(deadline);
         self
@@ -301,7 +315,7 @@ impl Ask {
                 self.tell(visit, &error);
                 Err(error)
             }
-            Answer::None | Answer::Queued(_) | Answer::Proceed => return None,
+            Answer::None | Answer::Queued(_) | Answer::Proceed | Answer::Adopt(_) => return None,
         };
         if let State::Queued(id) = std::mem::replace(&mut self.state, State::Done) {
             visit.forget_waker(id);
@@ -434,7 +448,7 @@ fn try_once<M: Manager>(
     let result = match visit.step(Input::Try) {
         Answer::Lent(claim) => Ok(lend(hub, &mut visit, claim, caller, None)),
         Answer::Refused(refusal) => Err(TryGetError::new(refusal.why)),
-        Answer::None | Answer::Queued(_) | Answer::Proceed => Err(TryGetError::Exhausted),
+        _ => Err(TryGetError::Exhausted),
     };
     (result, visit.needs_driver())
 }

@@ -12,7 +12,18 @@ use crate::manager::Manager;
 use crate::shelf::Lease;
 use millpond_core::Core;
 
-/// Somebody who holds a resource.
+/// Somebody who holds a resource, as [`Pool::holders`](crate::Pool::holders) tells. Shown as `for 3s by src/report.rs:42:17
+/// (nightly report)`.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # fn example<M: millpond::Manager>(pool: millpond::Pool<M>) {
+/// let holders = pool.holders();
+/// let long = holders.iter().filter(|holder| holder.held_for > Duration::from_secs(60)).count();
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Holder {

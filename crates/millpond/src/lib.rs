@@ -97,6 +97,11 @@
 //! [`without_self_service`](Builder::without_self_service) closes that hole. And whoever forks while another thread works
 //! with the pool must not ask the child's copy for its `status` or `holders`: the lock may never be free again.
 //!
+//! # Coming from another pool
+//!
+//! [`guide::from_other_pools`] tells which setting, method and error of deadpool, bb8, sqlx, mobc and r2d2 is which here, and
+//! what behaves differently.
+//!
 //! # Testing your own code
 //!
 //! The crate `millpond-test` has a virtual clock, a deterministic runtime and a manager with scripted faults.
@@ -114,6 +119,9 @@ mod error;
 mod event;
 mod brief;
 mod close;
+mod add;
+mod retain;
+mod weak;
 mod common;
 mod fork;
 mod desk;
@@ -121,11 +129,14 @@ mod driver;
 mod shelf;
 mod sync;
 
+pub mod guide;
+
 #[cfg(all(test, millpond_loom))]
 mod loom_models;
 
 pub use millpond_core::{CloseReason, Phase, Totals};
 
+pub use crate::add::AddError;
 pub use crate::builder::{BuildError, Builder};
 pub use crate::close::CloseReport;
 pub use crate::error::{CreateFault, GetError, Snapshot, TryGetError};
@@ -137,5 +148,7 @@ pub use crate::holders::Holder;
 pub use crate::manager::{Disposition, Fitness, Manager, Metrics, Returned};
 pub use crate::pool::{Pool, ResizeError};
 pub use crate::pooled::Pooled;
+pub use crate::retain::RetainReport;
 pub use crate::runtime::{Runtime, SpawnError, Task};
 pub use crate::status::Status;
+pub use crate::weak::WeakPool;

@@ -156,10 +156,25 @@ pub enum Returned {
     Panicked,
 }
 
-/// What the pool knows of one resource.
+/// What the pool knows of one resource, for its [`Manager`] and its borrowers.
 ///
 /// Instants on this path come from the pool's tick, so they may lag the clock by one tick (a quarter of the shortest window
 /// among the pool's settings, at most one second).
+///
+/// # Examples
+///
+/// A manager that lends nothing more than a thousand times:
+///
+/// ```
+/// use millpond::{Disposition, Metrics, Returned};
+///
+/// fn on_return(returned: Returned, metrics: &Metrics) -> Disposition {
+///     match returned {
+///         Returned::Finished if metrics.uses() < 1000 => Disposition::Reuse,
+///         _ => Disposition::Discard,
+///     }
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Metrics {
     pub(crate) origin: Instant,

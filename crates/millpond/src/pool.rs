@@ -7,20 +7,35 @@ use std::time::Duration;
 
 use millpond_core::Input;
 
+use crate::add::{self, AddError};
 use crate::builder::Builder;
 use crate::close::{self, CloseReport, Event, Watch};
 use crate::desk::Hub;
 use crate::error::{GetError, TryGetError};
 use crate::get::{self, Get};
 use crate::holders::Holder;
-use crate::manager::Manager;
+use crate::manager::{Manager, Metrics};
 use crate::pooled::Pooled;
+use crate::retain::{self, RetainReport};
 use crate::status::Status;
 use crate::sync::Arc;
+use crate::weak::WeakPool;
 
 /// A pool of resources. Clones are handles to the same pool; when the last is dropped, the pool closes.
 ///
 /// See the [crate documentation](crate) for the model behind it.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use millpond::{Manager, Pool, Runtime};
+/// # async fn example<M: Manager>(manager: M, runtime: impl Runtime) -> Result<(), Box<dyn std::error::Error>> {
+/// let pool = Pool::builder(manager).max_size(4).build(runtime)?;
+/// let resource = pool.get().await?;
+/// drop(resource); // Goes back to the pool.
+/// # Ok(())
+/// # }
+/// ```
 pub struct Pool<M: Manager> {
     /// The same as in the handle, one step nearer.
     hub: Arc<Hub<M>>,
@@ -28,7 +43,7 @@ pub struct Pool<M: Manager> {
 }
 
 /// What the clones share: its end is the end of the last of them.
-struct Handle<M: Manager> {
+pub(crate) struct Handle<M: Manager> {
     hub: Arc<Hub<M>>,
 }
 
@@ -58,6 +73,10 @@ impl<M: Manager> Pool<M> {
 
     pub(crate) fn new(hub: Arc<Hub<M>>) -> Self {
         Self { hub: Arc::clone(&hub), handle: Arc::new(Handle { hub }) }
+    }
+
+    pub(crate) fn from_parts(hub: Arc<Hub<M>>, handle: Arc<Handle<M>>) -> Self {
+        Self { hub, handle }
     }
 
     #[inline]
@@ -100,7 +119,28 @@ impl<M: Manager> Pool<M> {
         Get::borrowed(self, Location::caller())
     }
 
-    /// [`get`](Self::get) as a `'static` future, which holds a clone of the pool.
+    /// [`get`](Self::get) as a `'static` future, which holds a clone of the pool: while it waits, the pool does not close with
+    /// its last other handle.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    ///
+    /// # Cancel safety
+    ///
+    /// See [`Get`].
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use millpond::{Manager, Pool};
+    /// use std::future::Future;
+    ///
+    /// fn boxed<M: Manager>(pool: &Pool<M>) -> impl Future<Output = bool> + Send + 'static {
+    ///     let get = pool.get_owned();
+    ///     async move { get.await.is_ok() }
+    /// }
+    /// ```
     #[track_caller]
     pub fn get_owned(&self) -> Get<'static, M> {
         Get::owned(self.clone(), Location::caller())
@@ -118,6 +158,21 @@ impl<M: Manager> Pool<M> {
     /// # Fairness
     ///
     /// Never overtakes a caller that waits.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example<M: millpond::Manager>(pool: millpond::Pool<M>) -> Result<(), Box<dyn std::error::Error>> {
+    /// use millpond::TryGetError;
+    ///
+    /// match pool.try_get() {
+    ///     Ok(resource) => drop(resource),
+    ///     Err(TryGetError::Creating | TryGetError::Checking) => { /* Soon; the next who asks may have it. */ }
+    ///     Err(busy) => return Err(busy.into()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn try_get(&self) -> Result<Pooled<M>, TryGetError> {
         get::try_get(self.hub(), Location::caller())
@@ -154,7 +209,20 @@ impl<M: Manager> Pool<M> {
         }
     }
 
-    /// The pool in numbers.
+    /// The pool in numbers. Takes the desk's lock for as long as it takes to count, so it is for gauges and not for each
+    /// checkout.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # fn example<M: millpond::Manager>(pool: millpond::Pool<M>) {
+    /// let status = pool.status();
+    /// if status.oldest_wait.is_some_and(|wait| wait > Duration::from_secs(1)) {
+    ///     eprintln!("{} wait, {} of {} are lent", status.waiting, status.leased, status.max);
+    /// }
+    /// # }
+    /// ```
     #[must_use]
     pub fn status(&self) -> Status {
         let mut visit = self.hub().visit();
@@ -163,6 +231,16 @@ impl<M: Manager> Pool<M> {
     }
 
     /// Who holds what, the longest first.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn example<M: millpond::Manager>(pool: millpond::Pool<M>) {
+    /// for holder in pool.holders() {
+    ///     eprintln!("held {holder}"); // for 3s by src/report.rs:42:17 (nightly report)
+    /// }
+    /// # }
+    /// ```
     #[must_use]
     pub fn holders(&self) -> Vec<Holder> {
         self.hub().visit().holders()
@@ -175,6 +253,16 @@ impl<M: Manager> Pool<M> {
     /// # Errors
     ///
     /// [`ResizeError`] if `max_size` is greater than [`Builder::GREATEST_SIZE`]; nothing has changed then.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn example<M: millpond::Manager>(pool: millpond::Pool<M>) -> Result<(), millpond::ResizeError> {
+    /// pool.resize(2)?; // While the server has little to give.
+    /// pool.resize(16)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn resize(&self, max_size: usize) -> Result<(), ResizeError> {
         let max =
             u32::try_from(max_size).ok().filter(|max| *max as usize <= Builder::<M>::GREATEST_SIZE);
@@ -183,12 +271,23 @@ impl<M: Manager> Pool<M> {
         Ok(())
     }
 
-    /// Makes callers wait until [`resume`](Self::resume), their timeouts running. What is lent stays lent.
+    /// Makes callers wait until [`resume`](Self::resume), their timeouts running. What is lent stays lent, what comes home lies
+    /// idle, and nothing is created. Pausing twice is pausing once.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn example<M: millpond::Manager>(pool: millpond::Pool<M>) {
+    /// pool.pause();
+    /// // Whatever the server should not see callers during: a switch-over, say.
+    /// pool.resume();
+    /// # }
+    /// ```
     pub fn pause(&self) {
         self.tell_and_drive(Input::Pause);
     }
 
-    /// Ends a [`pause`](Self::pause).
+    /// Ends a [`pause`](Self::pause). Those who wait are served in the order in which they came.
     pub fn resume(&self) {
         self.tell_and_drive(Input::Resume);
     }
@@ -199,8 +298,84 @@ impl<M: Manager> Pool<M> {
     /// returned: what is idle is closed, what is lent is closed as it comes home. With a longer one, what is open now may still
     /// be lent until it is closed at a random moment within the spread, so that not everything is replaced at once; what is
     /// being opened now is still void.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # fn example<M: millpond::Manager>(pool: millpond::Pool<M>, password: &std::sync::Mutex<String>) {
+    /// *password.lock().expect("nobody panics with it") = "new".to_owned(); // The manager reads it in `create`.
+    /// pool.retire_all(Duration::ZERO);
+    /// # }
+    /// ```
     pub fn retire_all(&self, spread: Duration) {
         self.tell_and_drive(Input::RetireAll { spread });
+    }
+
+    /// Looks through what lies idle and closes what `keep` does not want to keep. Says how many stay, and what is known of those
+    /// that do not.
+    ///
+    /// One resource at a time is taken out of the pool and counts as lent, by the caller of this method, while `keep` looks at
+    /// it; what is not idle when its turn comes is passed over. A look is no use: it changes neither how long a resource has
+    /// lain idle nor how often it was lent. No lock is held, so `keep` may use the pool.
+    ///
+    /// # Panics
+    ///
+    /// If `keep` does; what it was looking at is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn example<M: millpond::Manager>(pool: &millpond::Pool<M>) {
+    /// // Give the server back what a peak left behind.
+    /// let report = pool.retain(|_, metrics| metrics.last_used().elapsed().as_secs() < 60);
+    /// println!("{} stay, {} go", report.kept, report.removed.len());
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn retain(&self, keep: impl FnMut(&mut M::Resource, &Metrics) -> bool) -> RetainReport {
+        let report = retain::retain(self.hub(), Location::caller(), keep);
+        let _ = self.hub().ensure_driver();
+        report
+    }
+
+    /// Takes in a resource that was opened elsewhere. It goes to whoever waits, or lies idle; from now on it is like any other:
+    /// of the present epoch, its life begins now, and the manager checks, cleans and closes it.
+    ///
+    /// # Errors
+    ///
+    /// [`AddError`] gives the resource back if there are as many as may be, or if the pool is closing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn example<M: millpond::Manager>(pool: &millpond::Pool<M>, resource: M::Resource) {
+    /// if let Err(refused) = pool.add(resource) {
+    ///     println!("{refused}");
+    ///     drop(refused.into_resource());
+    /// }
+    /// # }
+    /// ```
+    pub fn add(&self, resource: M::Resource) -> Result<(), AddError<M::Resource>> {
+        add::add(self.hub(), resource)?;
+        let _ = self.hub().ensure_driver();
+        Ok(())
+    }
+
+    /// A handle that does not keep the pool open.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn example<M: millpond::Manager>(pool: millpond::Pool<M>) {
+    /// let weak = pool.downgrade();
+    /// drop(pool);
+    /// assert!(weak.upgrade().is_none());
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn downgrade(&self) -> WeakPool<M> {
+        WeakPool::new(Arc::downgrade(&self.hub), Arc::downgrade(&self.handle))
     }
 
     /// Closes the pool: callers are refused, also those that wait; what is idle is closed; what is lent is closed as it comes
@@ -214,24 +389,62 @@ impl<M: Manager> Pool<M> {
     ///
     /// Waiting needs a timer. Where there is no runtime to start one on, the report comes at once; [`drained`](Self::drained)
     /// waits anywhere.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # async fn example<M: millpond::Manager>(pool: millpond::Pool<M>) {
+    /// let report = pool.close(Duration::from_secs(10)).await;
+    /// if !report.drained {
+    ///     eprintln!("{report}"); // Who still holds what.
+    /// }
+    /// # }
+    /// ```
     pub fn close(&self, patience: Duration) -> impl Future<Output = CloseReport> + Send + use<M> {
         close::close(Arc::clone(self.hub()), patience)
     }
 
-    /// Waits until the pool begins to close.
+    /// Waits until the pool begins to close: for those who hold a resource for long, to give it back in time.
     ///
     /// # Cancel safety
     ///
     /// May be dropped and called again at any time.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example<M: millpond::Manager>(pool: millpond::Pool<M>) -> Result<(), Box<dyn std::error::Error>> {
+    /// use futures::future::{Either, select};
+    /// use std::pin::pin;
+    ///
+    /// let listener = pool.get().await?;
+    /// let listening = pin!(async { /* for hours */ });
+    /// if let Either::Right(_) = select(listening, pin!(pool.closing())).await {
+    ///     drop(listener);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn closing(&self) -> impl Future<Output = ()> + Send + use<M> {
         Watch::new(Arc::clone(self.hub()), Event::Closing)
     }
 
-    /// Waits until the pool is closed and its last resource is gone.
+    /// Waits until the pool is closed and its last resource is gone, however long that takes.
     ///
     /// # Cancel safety
     ///
     /// May be dropped and called again at any time.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # async fn example<M: millpond::Manager>(pool: millpond::Pool<M>) {
+    /// let closed = pool.close(Duration::ZERO).await; // Begins it.
+    /// pool.drained().await;
+    /// # }
+    /// ```
     pub fn drained(&self) -> impl Future<Output = ()> + Send + use<M> {
         Watch::new(Arc::clone(self.hub()), Event::Drained)
     }
@@ -266,7 +479,7 @@ impl<M: Manager> Drop for Handle<M> {
     }
 }
 
-/// A size that no pool can have; see [`Pool::resize`].
+/// A size that no pool can have; see [`Pool::resize`]. The message names it and the greatest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("max_size is {max_size}, but a pool holds at most {}", crate::builder::GREATEST_SIZE)]
 pub struct ResizeError {

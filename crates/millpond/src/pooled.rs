@@ -15,6 +15,17 @@ use crate::manager::{Disposition, Manager, Metrics, Returned};
 /// pool was closed or dropped. What may take time, such as cleaning and closing, is left to the tasks of the pool.
 ///
 /// The operations are associated functions, so that they cannot be taken for methods of the resource.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example<M: millpond::Manager<Resource = Vec<u8>>>(pool: millpond::Pool<M>) -> Result<(), Box<dyn std::error::Error>> {
+/// let mut buffer = pool.get().await?;
+/// buffer.push(1); // As if it were the resource itself.
+/// drop(buffer);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Pooled<M: Manager> {
     /// *Transitions:* `Some` until it is given back, discarded or detached.
     claim: Option<PoolClaim<M>>,
@@ -62,12 +73,38 @@ impl<M: Manager> Pooled<M> {
         result
     }
 
-    /// Gives the resource back, saying that its use is complete. The same as dropping the guard, except in strict mode.
+    /// Gives the resource back, saying that its use is complete. The same as dropping the guard, except in
+    /// [strict mode](crate::Builder::strict_return).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use millpond::Pooled;
+    /// # async fn example<M: millpond::Manager>(pool: millpond::Pool<M>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let resource = pool.get().await?;
+    /// // All that was asked of it is answered.
+    /// Pooled::finish(resource);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn finish(this: Self) {
         this.finished.store(true, Ordering::Relaxed);
     }
 
-    /// Gives the resource back as broken: the pool closes it.
+    /// Gives the resource back as broken: the pool closes it, and [`Manager::on_return`] is not asked.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use millpond::Pooled;
+    /// # async fn example<M: millpond::Manager<Resource = std::net::TcpStream>>(pool: millpond::Pool<M>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut connection = pool.get().await?;
+    /// if connection.take_error()?.is_some() {
+    ///     Pooled::discard(connection);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn discard(mut this: Self) {
         if let Some(claim) = this.claim.take() {
             give_back_by_desk(claim, GiveBack::Discard);
@@ -75,6 +112,17 @@ impl<M: Manager> Pooled<M> {
     }
 
     /// Keeps the resource for good: the pool forgets it, and may open another in its place.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use millpond::Pooled;
+    /// # async fn example<M: millpond::Manager>(pool: millpond::Pool<M>) -> Result<(), Box<dyn std::error::Error>> {
+    /// // One connection to listen on, outside the pool's accounts.
+    /// let listener: M::Resource = Pooled::detach(pool.get().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use = "the resource is dropped, without `Manager::close`, if it is not kept"]
     pub fn detach(mut this: Self) -> M::Resource {
         let mut claim = this.claim.take().expect(LENT);
@@ -84,6 +132,19 @@ impl<M: Manager> Pooled<M> {
     }
 
     /// What the pool knows of the resource.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use millpond::Pooled;
+    /// # async fn example<M: millpond::Manager>(pool: millpond::Pool<M>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let resource = pool.get().await?;
+    /// if Pooled::metrics(&resource).uses() == 1 {
+    ///     // Nobody had it before.
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn metrics(this: &Self) -> Metrics {
         let claim = this.claim.as_ref().expect(LENT);
@@ -160,12 +221,12 @@ fn give_back<M: Manager>(mut claim: PoolClaim<M>, returned: Returned) {
     let disposition = contained(|| common.manager.on_return(resource, returned, &metrics));
     match disposition {
         Ok(Disposition::Reuse) if returned == Returned::Finished => {
+            // mutate:
+            facts.rests(common.tick());
             // mutate: if false {
             if !common.is_current(facts) {
                 return give_back_by_desk(claim, GiveBack::Unused);
             }
-            // mutate:
-            facts.rests(common.tick());
             if let Err(claim) = claim.put() {
                 give_back_by_desk(claim, GiveBack::Unused);
             }

@@ -72,6 +72,20 @@ pub trait Runtime: Send + Sync + 'static {
 }
 
 /// There was no runtime to spawn a task on; the task comes back in [`SpawnError::into_task`].
+///
+/// # Examples
+///
+/// ```
+/// use millpond::{SpawnError, Task};
+///
+/// fn nowhere(task: Task) -> Result<(), SpawnError> {
+///     Err(SpawnError::new(task))
+/// }
+///
+/// let refused = nowhere(Box::pin(async {})).unwrap_err();
+/// let task: Task = refused.into_task(); // For another runtime, or to be dropped.
+/// # drop(task);
+/// ```
 pub struct SpawnError {
     task: Task,
 }

@@ -10,6 +10,18 @@ use crate::error::{Cause, CreateFailure, Snapshot};
 use crate::manager::Manager;
 
 /// What [`Pool::status`](crate::Pool::status) reports: one consistent reading of the desk, and of the idle bits right after.
+///
+/// `size` is the sum of `idle`, `leased`, `creating`, `checking`, `resetting`, `closing` and `stuck`, and at most `max` unless the
+/// pool was shrunk and what is too much has not come home yet.
+///
+/// # Examples
+///
+/// ```no_run
+/// # fn example<M: millpond::Manager>(pool: millpond::Pool<M>) {
+/// let status = pool.status();
+/// let used = status.leased as f64 / status.max as f64;
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Status {

@@ -18,10 +18,11 @@ fn refused(set: Set) -> BuildError {
 
 #[test]
 fn a_number_out_of_range_is_refused_by_name_with_its_range() {
-    let cases: [(Set, &str, &str); 9] = [
+    let cases: [(Set, &str, &str); 10] = [
         (|b| b.max_size(0), "max_size", "0"),
         (|b| b.max_size(u32::MAX as usize), "max_size", "4294967295"),
         (|b| b.max_size(usize::MAX), "max_size", "18446744073709551615"),
+        (|b| b.min_idle(usize::MAX), "min_idle", "18446744073709551615"),
         (|b| b.max_waiters(usize::MAX), "max_waiters", "18446744073709551615"),
         (|b| b.max_creating(0), "max_creating", "0"),
         (|b| b.max_creating(usize::MAX), "max_creating", "18446744073709551615"),
@@ -62,8 +63,9 @@ fn a_time_in_which_nothing_can_happen_is_refused_by_name() {
 
 #[test]
 fn a_contradiction_is_refused_by_both_names_and_values() {
-    let cases: [(Set, [&str; 4]); 2] = [
+    let cases: [(Set, [&str; 4]); 3] = [
         (|b| b.max_size(3).max_creating(4), ["max_creating", "4", "max_size", "3"]),
+        (|b| b.min_idle(8).max_size(7), ["min_idle", "8", "max_size", "7"]),
         (|b| b.create_backoff(secs(9), secs(2)), ["first", "9s", "longest", "2s"]),
     ];
     for (set, parts) in cases {
@@ -141,6 +143,7 @@ fn every_number_may_be_as_great_as_can_be() {
     let rig = Rig::new(|builder| {
         builder
             .max_size(greatest)
+            .min_idle(200)
             .max_creating(greatest)
             .max_waiters(u32::MAX as usize / 2)
             .fail_fast_after(u32::MAX as usize)

@@ -4,10 +4,10 @@ use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use millpond::{
-    BuildError, Builder, CloseReason, CloseReport, CreateFault, Disposition, Event, EventKind,
-    EventSink, Failure, Fitness, Get, GetError, Holder, Metrics, Phase, Pool, Pooled,
-    RefusalReason, ResizeError, ResourceId, Returned, Runtime, Snapshot, SpawnError, Status, Task,
-    Totals, TryGetError,
+    AddError, BuildError, Builder, CloseReason, CloseReport, CreateFault, Disposition, Event,
+    EventKind, EventSink, Failure, Fitness, Get, GetError, Holder, Metrics, Phase, Pool, Pooled,
+    RefusalReason, ResizeError, ResourceId, RetainReport, Returned, Runtime, Snapshot, SpawnError,
+    Status, Task, Totals, TryGetError, WeakPool,
 };
 use millpond_test::{ScriptedError, ScriptedManager, TestRuntime};
 use millpond_tests::cells::Cells;
@@ -29,6 +29,9 @@ fn everything_public_may_move_between_threads_and_all_but_guards_be_shared() {
     all::<TryGetError>();
     all::<BuildError>();
     all::<ResizeError>();
+    all::<AddError<u32>>();
+    all::<RetainReport>();
+    all::<WeakPool<Cells>>();
     all::<CreateFault>();
     all::<CloseReport>();
     all::<Snapshot>();

@@ -233,3 +233,17 @@ fn a_pool_that_was_never_used_closes_where_there_is_no_runtime() {
     rig.runtime.shutdown();
     assert!(rig.runtime.block_on(rig.pool.close(secs(1))).drained);
 }
+
+#[test]
+fn what_was_given_up_before_it_began_is_gone_when_the_pool_is() {
+    let rig = Rig::new(|builder| builder.max_size(2).close_timeout(ms(10)));
+    drop(rig.take_many(2));
+    let mut close = Parked::new(rig.pool.close(secs(60)));
+    assert!(close.poll().is_pending());
+    // Nobody drives the pool for longer than a close may take, so both are given up before anybody has begun.
+    rig.runtime.set_now(rig.runtime.now() + ms(20));
+    assert!(rig.runtime.block_on(close.future().expect("it waits")).drained);
+    rig.runtime.run_until_idle();
+    assert_eq!((rig.pool.status().abandoned, rig.runtime.tasks()), (0, 0));
+    rig.until_dropped(2);
+}

@@ -1,9 +1,13 @@
 //! What becomes of callers, borrowers and resources from beginning to end, on virtual runtimes.
 
+mod adding;
 mod aging;
 mod closing;
 mod deadlines;
+mod growing;
 mod guards;
+mod keeping;
+mod looking;
 mod offers;
 mod queue;
 mod reentry;

@@ -101,6 +101,51 @@ fn what_lay_idle_when_a_runtime_died_is_checked_before_it_is_lent() {
 }
 
 #[test]
+fn what_was_lent_when_a_runtime_died_is_checked_before_it_is_lent_again() {
+    for comes_home_to_none in [false, true] {
+        let (hop, [first, second], manager, pool) = on_two(2);
+        let held = [(); 2].map(|()| first.block_on(pool.get()).expect("there are two"));
+        first.shutdown();
+        assert!(held.iter().all(|held| Pooled::metrics(held).epoch() == 0 && held.is_alive()));
+        if comes_home_to_none {
+            hop.leave();
+        } else {
+            hop.enter(1);
+            pool.resume();
+            second.run_until_idle();
+        }
+        drop(held);
+        hop.enter(1);
+        let again = [(); 2].map(|()| second.block_on(pool.get()).expect("they are fit"));
+        assert_eq!((manager.checks(), manager.opened()), (2, 2));
+        drop(again);
+        drop([(); 2].map(|()| second.block_on(pool.get()).expect("they are fit")));
+        assert_eq!(manager.checks(), 2, "once");
+        assert!(second.block_on(pool.close(secs(60))).drained);
+        everything_is_gone(&pool, &manager);
+    }
+}
+
+#[test]
+fn what_died_with_a_runtime_while_it_was_lent_is_never_lent_again() {
+    let (hop, [first, second], manager, pool) = on_two(2);
+    let held = [(); 2].map(|()| first.block_on(pool.get()).expect("there are two"));
+    first.shutdown();
+    hop.enter(1);
+    let mut waiting = Parked::new(pool.get());
+    assert!(waiting.poll().is_pending());
+    second.run_until_idle();
+    manager.sever();
+    drop(held);
+    let next = second.block_on(waiting.future().expect("it waits")).expect("another is opened");
+    assert!(next.is_alive());
+    assert_eq!(manager.opened(), 3);
+    drop((waiting, next));
+    assert!(second.block_on(pool.close(secs(60))).drained);
+    everything_is_gone(&pool, &manager);
+}
+
+#[test]
 fn who_waits_is_served_by_the_runtime_on_which_it_is_polled_next() {
     let (hop, [first, second], manager, pool) = on_two(1);
     let held = first.block_on(pool.get()).expect("there is one");

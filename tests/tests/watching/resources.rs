@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use millpond::{CloseReason, EventKind, Failure, Pooled, ResourceId};
+use millpond::{CloseReason, EventKind, Failure, Manager, Pooled, ResourceId};
 use millpond_test::{OnReturn, Op, Recorder, ScriptedError, Step};
 use millpond_tests::rig::Rig;
 
@@ -52,6 +52,21 @@ fn a_resource_is_told_from_its_creation_to_its_end_by_one_id() {
     let EventKind::Created { resource: second, .. } = created else { panic!("{created:?}") };
     let numbers = |id: ResourceId| id.to_string();
     assert_eq!((numbers(first), numbers(second)), ("0.0".to_owned(), "0.1".to_owned()));
+    rig.ends_clean();
+}
+
+#[test]
+fn what_was_opened_elsewhere_is_told_of_when_it_joins_and_when_it_goes() {
+    let (rig, recorder) = watched(|builder| builder.max_size(1));
+    let resource = rig.runtime.block_on(Manager::create(&rig.manager)).expect("it opens one");
+    rig.pool.add(resource).expect("there is room");
+    let added = only(&recorder, |kind| matches!(kind, EventKind::Added { .. }));
+    let EventKind::Added { resource: joined, .. } = added else { panic!("{added:?}") };
+    rig.pool.retain(|_, _| false);
+    rig.runtime.run_until_idle();
+    let closed = only(&recorder, |kind| matches!(kind, EventKind::Closed { .. }));
+    let EventKind::Closed { resource: gone, reason, .. } = closed else { panic!("{closed:?}") };
+    assert_eq!((gone, reason), (joined, CloseReason::Discarded));
     rig.ends_clean();
 }
 

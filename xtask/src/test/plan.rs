@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::conformance::Conformance;
 use super::layers::{Layer, Tally};
 use super::{Options, Verdict};
 use crate::ci::{CLIPPY, GIT, Need, RUSTFMT};
@@ -51,9 +52,10 @@ pub(super) const PLAN: &[Planned] = &[
                 .env("RUSTDOCFLAGS", "-D warnings"),
         )
     }),
+    Planned { needs: &[GIT], slow: true, ..step("package", |s| s.check(PACKAGE_ARGS)) },
     step("model check", model_check),
-    step("examples", |s| s.check(&["build", "--release", "-p", "millpond-examples", "--examples"])),
-    step("storm", |s| s.check(STORM_ARGS)),
+    step("examples", examples),
+    step("storm", storms),
     Planned { slow: true, ..step("loom", loom_models) },
     Planned { needs: &[GIT], slow: true, ..step("mutants", sampled_mutants) },
     Planned { needs: &[GIT], slow: true, ..step("patches", all_patches) },
@@ -75,9 +77,23 @@ const TRACING_CLIPPY_ARGS: &[&str] = &[
     "warnings",
 ];
 
-/// Short: this asks whether the example runs, not how fast it is.
-const STORM_ARGS: &[&str] =
-    &["run", "--release", "-p", "millpond-examples", "--example", "storm", "--", "--seconds", "4"];
+/// What is published must build from what would be published, and nothing else.
+const PACKAGE_ARGS: &[&str] = &[
+    "package",
+    "--quiet",
+    "--allow-dirty",
+    "--workspace",
+    "--exclude=millpond-examples",
+    "--exclude=millpond-tests",
+    "--exclude=xtask",
+];
+
+/// The examples that end by themselves, with an error unless all is well.
+const EXAMPLES: &[&str] =
+    &["quickstart_tokio", "quickstart_smol", "quickstart_async_std", "custom_runtime"];
+
+/// What the storm runs on.
+const RUNTIMES: &[&str] = &["tokio", "smol", "async-std"];
 
 const fn step(name: &'static str, run: fn(&mut Findings) -> Result<Verdict, String>) -> Planned {
     Planned { name, needs: &[], compiles: true, slow: false, run }
@@ -122,6 +138,17 @@ impl Findings {
         Ok(verdict(done.passed(), || format!("`{}` {}", step.shown(), done.ended.describe())))
     }
 
+    /// Checks that make one step: each is run, and one that fails is enough.
+    fn check_all(&mut self, steps: impl Iterator<Item = Step>) -> Result<Verdict, String> {
+        let mut failures = Vec::new();
+        for step in steps {
+            if let Verdict::Failed(why) = self.check_step(step)? {
+                failures.push(why);
+            }
+        }
+        Ok(verdict(failures.is_empty(), || failures.join(", ")))
+    }
+
     /// Notes the tests of a run that failed, and judges it. A run in which nothing ran proves nothing, and fails.
     fn judge(&mut self, done: &Finished, targets: &[libtest::Target]) -> Verdict {
         for target in targets {
@@ -163,7 +190,13 @@ fn tests(findings: &mut Findings) -> Result<Verdict, String> {
     let done = Step::cargo().args(args).run()?;
     let targets = libtest::parse(&done.lines);
     findings.tally.add_targets(&targets, &findings.packages);
-    Ok(findings.judge(&done, &targets))
+    let conformance = Conformance::of(&targets);
+    findings.tally.add(Layer::Checks, Count::one(conformance.is_even()));
+    findings.notes.push(conformance.to_string());
+    Ok(match findings.judge(&done, &targets) {
+        Verdict::Passed => verdict(conformance.is_even(), || conformance.to_string()),
+        failed => failed,
+    })
 }
 
 fn doctests(findings: &mut Findings) -> Result<Verdict, String> {
@@ -189,6 +222,22 @@ fn tracing_tests(findings: &mut Findings) -> Result<Verdict, String> {
         }
     }
     Ok(verdict)
+}
+
+fn examples(findings: &mut Findings) -> Result<Verdict, String> {
+    let build = Step::cargo().args(["build", "--release", "-p", "millpond-examples", "--examples"]);
+    findings.check_all([build].into_iter().chain(EXAMPLES.iter().map(|name| run_example(name))))
+}
+
+/// Short: this asks whether it verifies itself on each runtime, not how fast it is.
+fn storms(findings: &mut Findings) -> Result<Verdict, String> {
+    let storm =
+        |runtime: &&str| run_example("storm").args(["--", "--seconds", "4", "--runtime", *runtime]);
+    findings.check_all(RUNTIMES.iter().map(storm))
+}
+
+fn run_example(name: &str) -> Step {
+    Step::cargo().args(["run", "--release", "-p", "millpond-examples", "--example", name])
 }
 
 /// In release, since it visits every state; it says how many.

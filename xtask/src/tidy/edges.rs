@@ -29,6 +29,9 @@ pub(super) const EDGES: &[(&str, Edge)] = &[
     ("crates/millpond/src/driver", Never("crate::pool", &[])),
     ("crates/millpond/src/driver", Never("crate::get", &[])),
     ("crates/millpond/src/driver", Never("crate::pooled", &[])),
+    ("crates/millpond-tokio/src/", Only(&["std", "core", "millpond", "tokio", "crate"])),
+    ("crates/millpond-smol/src/", Only(&["std", "core", "millpond", "smol", "crate"])),
+    ("crates/millpond-async-std/src/", Only(&["std", "core", "millpond", "async_std", "crate"])),
 ];
 
 /// Compares the imports of `source` with the rows of `edges` that bind it. `externs` are the crates it could name
@@ -118,6 +121,14 @@ mod tests {
         let path = "crates/millpond/src/driver/mod.rs";
         assert_eq!(messages(path, "use crate::manager::Manager;\n"), [""; 0]);
         assert_eq!(messages(path, "use crate::pooled::Pooled;\n").len(), 1);
+    }
+
+    #[test]
+    fn an_adapter_imports_the_pool_and_its_own_runtime() {
+        let path = "crates/millpond-smol/src/lib.rs";
+        assert_eq!(messages(path, "use millpond::{Runtime, Task};\nuse smol::Timer;\n"), [""; 0]);
+        assert_eq!(messages(path, "use async_io::Timer;\n").len(), 1);
+        assert_eq!(messages("crates/millpond-tokio/src/lib.rs", "use smol::Timer;\n").len(), 1);
     }
 
     #[test]

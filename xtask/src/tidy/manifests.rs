@@ -45,6 +45,8 @@ pub(super) fn extern_names(manifests: &BTreeMap<String, Manifest>, path: &str) -
 /// The rules that one manifest shows by itself.
 pub(super) fn check(path: &str, manifest: &Manifest) -> Vec<Violation> {
     let name = path.trim_end_matches("/Cargo.toml").trim_start_matches("crates/");
+    // Named after the one runtime it may build.
+    let runtime = name.strip_prefix("millpond-").filter(|_| ADAPTERS.contains(&name));
     let mut found = Vec::new();
     for Dependency { line, name: dependency, dev } in &manifest.dependencies {
         if name == "millpond-core" && !dev {
@@ -53,15 +55,17 @@ pub(super) fn check(path: &str, manifest: &Manifest) -> Vec<Violation> {
                 format!("millpond-core depends on `{dependency}`, it depends on nothing"),
             ));
         }
-        if ADAPTERS.contains(&name) && ADAPTERS.contains(&dependency.as_str()) {
+        let is_adapter = ADAPTERS.contains(&dependency.as_str());
+        let is_foreign = |runtime: &&str| !dev && !["millpond", runtime].contains(&&**dependency);
+        if let Some(runtime) = runtime.filter(|runtime| is_adapter || is_foreign(runtime)) {
             found.push(Violation::new(
                 *line,
-                format!("an adapter depends on another one, `{dependency}`"),
+                format!("an adapter depends on `millpond` and `{runtime}`, not on `{dependency}`"),
             ));
         }
     }
     let depends_on_pool = manifest.dependencies.iter().any(|d| d.name == "millpond" && !d.dev);
-    if ADAPTERS.contains(&name) && !depends_on_pool {
+    if runtime.is_some() && !depends_on_pool {
         found
             .push(Violation::new(1, "an adapter plugs into `millpond`, and does not depend on it"));
     }
@@ -144,7 +148,15 @@ impl Manifest {
 /// The crates that plug `millpond` into one runtime each.
 pub(super) const ADAPTERS: &[&str] = &["millpond-tokio", "millpond-smol", "millpond-async-std"];
 
-const RUNTIMES: &[&str] = &["tokio", "smol", "async-std", "async-io", "futures-timer"];
+const RUNTIMES: &[&str] = &[
+    "tokio",
+    "smol",
+    "async-std",
+    "async-io",
+    "async-executor",
+    "async-global-executor",
+    "futures-timer",
+];
 
 #[cfg(test)]
 mod tests {
@@ -191,7 +203,7 @@ workspace = true
     }
 
     #[test]
-    fn an_adapter_depends_on_the_pool_and_no_other_adapter() {
+    fn an_adapter_depends_on_the_pool_and_its_own_runtime() {
         let path = "crates/millpond-smol/Cargo.toml";
         assert_eq!(messages(path, "[dependencies]\nmillpond = \"1\"\nsmol = \"2\"\n"), 0);
         assert_eq!(messages(path, "[dependencies]\nmillpond = \"1\"\nmillpond-tokio = \"1\"\n"), 1);

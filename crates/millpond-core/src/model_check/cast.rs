@@ -24,6 +24,8 @@ pub(super) enum Stage {
     Refused,
     /// It is past its deadline.
     Abandoned,
+    /// There is none: the resource was opened elsewhere, and its place is told so in the same visit.
+    Adopted,
 }
 
 /// A job whose `Ended` is owed.
@@ -32,4 +34,13 @@ pub(super) struct Task {
     pub(super) slot: SlotId,
     pub(super) job: Job,
     pub(super) stage: Stage,
+    /// Whether what it ends with has been seen to work since the last driver was lost.
+    pub(super) proves: bool,
+}
+
+impl Task {
+    /// Whether it is a creation that went ahead.
+    pub(super) fn is_opening(&self) -> bool {
+        self.job == Job::Create && self.stage == Stage::Begun
+    }
 }

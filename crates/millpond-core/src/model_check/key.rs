@@ -1,7 +1,6 @@
 //! What distinguishes two states: everything that a later decision can depend on, and nothing else. No totals, no
 //! generations, no moments, no places in the slab of callers: two states with the same key have the same future.
 
-use super::cast::Stage;
 use super::shelf::Age;
 use super::world::World;
 use crate::core::Mode;
@@ -37,17 +36,20 @@ impl World {
         key.push(core.mode as u32, 2);
         key.flag(core.driver);
         key.flag(core.asleep);
-        key.flag(core.suspect_before.is_some());
         key.push(core.config.max_size, 2);
         let (failures, permanent, running) = core.backoff.canonical();
         key.push(failures.min(core.config.fail_fast_after.unwrap_or(1)), 2);
         key.flag(permanent);
         key.flag(running);
         key.push(core.abandoned, 3);
-        key.flag(self.nudged);
         key.flag(core.timers.get(TimerKey::Tick).is_some());
         key.flag(core.timers.get(TimerKey::Sweep).is_some());
-        for slot in 0..2 {
+        key.flag(core.timers.get(TimerKey::Growth).is_some());
+        let (returned, expected) = core.pace.canonical();
+        let counting = self.paced && core.pace.count_ends().is_some();
+        key.flag(counting && returned);
+        key.push(expected.map_or(0, |expected| 1 + u32::from(expected)), 2);
+        for slot in 0..3 {
             self.push_slot(slot, &mut key);
         }
         self.push_callers(&mut key);
@@ -56,7 +58,7 @@ impl World {
 
     fn push_slot(&self, slot: u32, key: &mut Packer) {
         if !self.slots().contains(&slot) {
-            return key.push(0, 14);
+            return key.push(0, 17);
         }
         let state = self.state_of(slot);
         let code = match state {
@@ -70,20 +72,27 @@ impl World {
             State::Resetting => 8,
             State::Closing => 9,
             State::Stuck => 10,
+            State::Void => 11,
         };
         key.push(code, 4);
         key.flag(self.core.timers.get(TimerKey::Job(slot)).is_some());
         key.push(self.task_of(slot).map_or(0, |task| task.stage as u32), 2);
-        let began = self.task_of(slot).is_some_and(|task| task.stage == Stage::Begun);
-        let matters = state.is_open() || (matches!(state, State::Creating { .. }) && began);
-        key.flag(matters && self.core.slots.get(slot).epoch != self.core.epoch);
+        key.flag(state.is_open() && self.core.slots.get(slot).epoch != self.core.epoch);
         key.flag(state.is_open() && self.is_too_old(slot));
+        let ripe = self.core.config.min_idle > 0 && self.core.is_ageing(slot, self.now());
+        key.flag(state.is_open() && ripe);
         let unvetted = self.unvetted & (1 << slot) != 0;
         key.flag(self.shelf.has(slot));
         key.flag(unvetted);
-        let age = if self.shelf.has(slot) || unvetted { self.shelf.age(slot) } else { Age::Fresh };
+        // Neither a check nor an offer is a use: what passes the one or misses the other has rested as long as before.
+        let unused = matches!(state, State::Checking { .. } | State::Offered);
+        let rests = self.shelf.has(slot) || unvetted || unused;
+        let age = if rests { self.shelf.age(slot) } else { Age::Fresh };
         key.push(age as u32, 2);
-        key.flag(self.doubted & (1 << slot) != 0 && state != State::Vacant);
+        key.flag(age != Age::Fresh && self.core.slots.get(slot).proved.is_some());
+        let alive = !matches!(state, State::Vacant | State::Closing | State::Stuck);
+        key.flag(self.doubted & (1 << slot) != 0 && alive);
+        key.flag(self.core.is_suspect(slot) && alive);
     }
 
     fn push_callers(&self, key: &mut Packer) {

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use super::cast::Stage;
 use super::scope::{Also, Scope};
+use super::shelf::Age;
 use super::world::World;
 use crate::core::Mode;
-use crate::io::{Action, Input, Outcome, Refusal, Why};
+use crate::io::{Action, GiveBack, Input, Job, Outcome, Refusal, Why};
 use crate::phases::Phases;
 use crate::slots::State;
 use crate::timers::TimerKey;
@@ -34,6 +34,8 @@ pub(super) enum Defect {
     BeginUnchecked,
     /// It lends what a creation of the last epoch opens.
     RetireForgetsCreations,
+    /// It has callers wait for what a creation of the last epoch opens.
+    VoidCountedOn,
     /// It hands over during a pause.
     PlaceIgnoresPause,
     /// It puts those whose deadline has passed back into the queue.
@@ -46,6 +48,8 @@ pub(super) enum Defect {
     LateForgotten,
     /// It trusts what lay idle when the driver was lost.
     SuspectsTrusted,
+    /// It trusts what was lent when the driver was lost.
+    BorrowedTrusted,
     /// It frees no place when a creation was skipped.
     SkippedStaysCharged,
     /// It serves the last who came first.
@@ -54,10 +58,20 @@ pub(super) enum Defect {
     WindowLeftOpen,
     /// It counts an abandoned job as still running.
     AbandonedCharged,
+    /// It trusts that returns will do even when nothing is on its way.
+    ReturnsTrusted,
+    /// It does not look again whether returns will do.
+    ReturnsNotCounted,
+    /// It opens nothing that nobody asks for.
+    IdleNotKept,
+    /// It closes the last for lying idle.
+    LastIdleClosed,
+    /// It counts on one that grows old.
+    OldNotReplaced,
 }
 
 impl Defect {
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 26] = [
         Self::NoSecondLook,
         Self::FlagLowered,
         Self::CancelLosesOffer,
@@ -67,16 +81,23 @@ impl Defect {
         Self::ShedIgnoresDebt,
         Self::BeginUnchecked,
         Self::RetireForgetsCreations,
+        Self::VoidCountedOn,
         Self::PlaceIgnoresPause,
         Self::RetireForgetsDeadlines,
         Self::RetireReversesOrder,
         Self::BackoffForEver,
         Self::LateForgotten,
         Self::SuspectsTrusted,
+        Self::BorrowedTrusted,
         Self::SkippedStaysCharged,
         Self::LastComeFirst,
         Self::WindowLeftOpen,
         Self::AbandonedCharged,
+        Self::ReturnsTrusted,
+        Self::ReturnsNotCounted,
+        Self::IdleNotKept,
+        Self::LastIdleClosed,
+        Self::OldNotReplaced,
     ];
 
     /// A small search in which it shows.
@@ -93,12 +114,22 @@ impl Defect {
             | Self::WindowLeftOpen => &[],
             Self::DeadlineLosesOffer => &[Also::Deadlines],
             Self::ShedIgnoresDebt | Self::BeginUnchecked => &[Also::Resizes],
-            Self::RetireForgetsCreations | Self::RetireReversesOrder => &[Also::Epochs],
+            Self::RetireForgetsCreations | Self::VoidCountedOn | Self::RetireReversesOrder => {
+                &[Also::Epochs]
+            }
             Self::RetireForgetsDeadlines => &[Also::Epochs, Also::Deadlines],
             Self::PlaceIgnoresPause => &[Also::Pauses],
             Self::BackoffForEver => &[Also::Failures],
-            Self::SuspectsTrusted => &[Also::Drivers, Also::Takes],
+            Self::SuspectsTrusted | Self::BorrowedTrusted => &[Also::Drivers, Also::Takes],
             Self::AbandonedCharged => &[Also::Hangs],
+            Self::ReturnsTrusted | Self::ReturnsNotCounted => {
+                let scope = Scope::new("planted", 3, 3, &[Also::Paced]);
+                return Scope { max_creating: 3, ..scope };
+            }
+            Self::IdleNotKept | Self::LastIdleClosed | Self::OldNotReplaced => {
+                let also = &[Also::Takes, Also::Checks, Also::Lifetimes, Also::Sweeps];
+                return Scope { min_idle: 1, ..Scope::new("planted", 2, 2, also) };
+            }
         };
         Scope::new("planted", 2, 2, also)
     }
@@ -140,7 +171,7 @@ impl Defect {
                 let counts = core.slots.counts();
                 let max = if let Input::Resize(max) = input { max } else { core.config.max_size };
                 if core.mode == Mode::Open && counts.charged() - counts.closing > max {
-                    world.shelf.hidden = 3;
+                    world.shelf.hidden = !0;
                 }
                 input
             }
@@ -166,17 +197,23 @@ impl Defect {
                 core.timers.set(TimerKey::Backoff, now + Duration::from_secs(3600));
                 input
             }
+            (Self::LastIdleClosed, _)
+                if is_due(core, TimerKey::Sweep) && world.shelf.age(0) == Age::Old =>
+            {
+                core.config.min_idle = 0;
+                input
+            }
+            (Self::OldNotReplaced, _) if is_due(core, TimerKey::Sweep) => {
+                core.config.max_lifetime = Duration::ZERO;
+                input
+            }
             (Self::LateForgotten, Input::Claim(id))
                 if core.waiters.get(id).standing == Standing::Lapsed =>
             {
                 Input::Tick
             }
             (Self::SkippedStaysCharged, Input::Ended(_, Outcome::Skipped)) => Input::Tick,
-            (Self::SuspectsTrusted, Input::DriverUp) => {
-                core.suspect_before = None;
-                input
-            }
-            (Self::LastComeFirst, Input::Returned | Input::Ended(..)) => {
+            (Self::LastComeFirst, Input::GiveBack(_, GiveBack::Unused) | Input::Ended(..)) => {
                 let queue: Vec<_> = core.waiters.queue().collect();
                 if let [_, .., last] = queue[..] {
                     core.waiters.set(last, Standing::Lapsed);
@@ -196,23 +233,56 @@ impl Defect {
             (Self::FlagLowered, Input::Cancel(_)) => {
                 (core.attended, world.shelf.attended) = (false, false);
             }
-            (Self::WakeLost, Input::Returned) => {
+            (Self::WakeLost, Input::GiveBack(_, GiveBack::Unused)) => {
                 actions.retain(|action| !matches!(action, Action::Wake(_)));
             }
             (Self::BeginUnchecked, Input::Begin(id)) if actions.is_empty() && core.expects(id) => {
                 actions.push(Action::Proceed(id));
             }
             (Self::RetireForgetsCreations, Input::RetireAll { .. }) => {
-                for task in world.tasks.iter().filter(|task| task.stage == Stage::Begun) {
-                    let index = task.slot.index();
-                    if matches!(core.slots.get(index).state, State::Creating { .. }) {
+                for index in core.slots.indices() {
+                    if core.slots.get(index).state == State::Void {
+                        core.slots.enter(index, State::Creating { unasked: false });
                         core.slots.get_mut(index).epoch = core.epoch;
                     }
+                }
+            }
+            (Self::VoidCountedOn, Input::RetireAll { .. }) => {
+                for index in core.slots.indices() {
+                    if core.slots.get(index).state == State::Void {
+                        core.slots.enter(index, State::Creating { unasked: false });
+                    }
+                }
+            }
+            (Self::SuspectsTrusted | Self::BorrowedTrusted, Input::DriverLost) => {
+                for index in core.slots.indices() {
+                    let slot = core.slots.get_mut(index);
+                    slot.suspect &= match self {
+                        Self::SuspectsTrusted => world.shelf.idle & (1 << index) == 0,
+                        _ => world.lent & (1 << index) == 0,
+                    };
                 }
             }
             (Self::PlaceIgnoresPause, _) if std::mem::take(&mut world.meddled) => {
                 core.mode = Mode::Paused;
             }
+            (Self::ReturnsTrusted, _) if world.lent != 0 => {
+                if let [.., Action::Start(slot, Job::Create)] = actions[..] {
+                    core.timers.clear(TimerKey::Job(slot.index()));
+                    core.slots.enter(slot.index(), State::Vacant);
+                    actions.pop();
+                }
+            }
+            (Self::ReturnsNotCounted, _) => core.timers.clear(TimerKey::Growth),
+            (Self::IdleNotKept, _) if core.waiters.waiting() == 0 => {
+                if let [.., Action::Start(slot, Job::Create)] = actions[..] {
+                    core.timers.clear(TimerKey::Job(slot.index()));
+                    core.slots.enter(slot.index(), State::Vacant);
+                    actions.pop();
+                }
+            }
+            (Self::LastIdleClosed, _) => core.config.min_idle = 1,
+            (Self::OldNotReplaced, _) => core.config.max_lifetime = Duration::from_secs(1800),
             (Self::AbandonedCharged, _) => {
                 let abandons =
                     actions.iter().filter(|action| matches!(action, Action::Abandon(..)));

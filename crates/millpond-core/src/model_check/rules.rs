@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::cast::Stage;
+use super::cast::{Stage, Task};
 use super::world::World;
 use crate::core::Mode;
 use crate::io::{Action, Input, Job, Why};
@@ -21,6 +21,8 @@ pub(super) struct Before {
     refused: Vec<WaiterId>,
     charged: u32,
     open: bool,
+    /// What lies idle and may be lent, unless there is too much of it.
+    fit: u8,
     /// Whether the input is the poll of a caller that did not come for its offer in time.
     pub(super) claims_late: bool,
     /// Whether that is not the first time.
@@ -50,6 +52,7 @@ impl Before {
             refused: core.waiters.all().filter(|id| is_refused(*id)).collect(),
             charged: core.slots.counts().charged(),
             open: world.is_open(),
+            fit: mask(world, |slot| !core.is_outdated(slot, world.now()) && !core.is_over_size()),
             claims_late,
             was_late,
         }
@@ -114,7 +117,53 @@ pub(super) fn step(before: &Before, world: &World, input: Input, actions: &[Acti
             return Err("I9: a caller is served at the desk while others wait".into());
         }
     }
+    enough_idle(before, world, input, actions)?;
     in_order(before, input, actions, &served, &queue)
+}
+
+/// Of what lies idle, that of which this is true.
+fn mask(world: &World, is_so: impl Fn(u32) -> bool) -> u8 {
+    let idle = world.slots().filter(|slot| world.shelf.has(*slot));
+    idle.filter(|slot| is_so(*slot)).fold(0, |mask, slot| mask | 1 << slot)
+}
+
+/// None is closed for lying idle if there are not to be fewer; and whenever neither callers nor borrowers are about, too few
+/// are made up for.
+fn enough_idle(before: &Before, world: &World, input: Input, actions: &[Action]) -> Verdict {
+    let core = &world.core;
+    let fresh = mask(world, |slot| !core.is_ageing(slot, world.now())).count_ones();
+    let min_idle = core.config.min_idle.min(core.config.max_size);
+    if !world.is_open() || fresh >= min_idle {
+        return Ok(());
+    }
+    let closes_fit = actions.iter().any(|action| match action {
+        Action::Start(slot, Job::Close) => before.fit & 1 << slot.index() != 0,
+        _ => false,
+    });
+    // One of the others may have gone to a caller meanwhile.
+    if input == Input::Tick && closes_fit && before.queue.is_empty() && !world.shelf.raced {
+        return Err("one of too few is closed for lying idle".into());
+    }
+    let counts = core.slots.counts();
+    let coming = core.slots.opening() + counts.checking + counts.resetting;
+    let is_calm = matches!(
+        input,
+        Input::Tick | Input::Ended(..) | Input::Resize(_) | Input::Resume | Input::DriverUp
+    );
+    let undisturbed = is_calm && core.driver && core.waiters.waiting() == 0;
+    if undisturbed && fresh + coming < min_idle && may_open(world) {
+        return Err("too few lie idle, and nothing is opened".into());
+    }
+    Ok(())
+}
+
+/// Whether capacity, limit and back-off allow a creation.
+fn may_open(world: &World) -> bool {
+    let core = &world.core;
+    let limit = if core.backoff.is_failing() { 1 } else { core.config.max_creating };
+    core.slots.counts().charged() < core.config.max_size
+        && core.slots.opening() < limit
+        && !core.backoff.is_running()
 }
 
 /// I9: those served, followed by those who still wait, stand in the order of the queue before.
@@ -137,7 +186,7 @@ fn in_order(
             line.insert(turn.unwrap_or(served.len()), id);
         }
         // What was offered is taken back: those it was offered to came first.
-        Input::RetireAll { spread: Duration::ZERO } => {
+        Input::RetireAll { spread: Duration::ZERO } | Input::DriverLost => {
             line = before.offered.iter().copied().chain(line).collect();
         }
         _ => {}
@@ -233,7 +282,7 @@ pub(super) fn state(world: &World) -> Verdict {
         return Err("drained, and not empty, or the other way round".into());
     }
     callers(world)?;
-    if world.nudged { Ok(()) } else { at_rest(world) }
+    at_rest(world)
 }
 
 /// I1: every resource has exactly one owner.
@@ -251,7 +300,7 @@ fn one_owner(world: &World, slot: u32) -> Verdict {
         State::Vacant => (holders, offers, task, timer) == (0, 0, None, false),
         State::Live => (holders, offers, task, timer) == (1, 0, None, false),
         State::Offered => (holders, offers, task, timer) == (0, 1, None, false),
-        State::Creating { .. } => {
+        State::Creating { .. } | State::Void => {
             (holders, offers, task, timed) == (0, 0, Some((Job::Create, false)), true)
         }
         State::Checking { .. } => {
@@ -328,9 +377,16 @@ fn at_rest(world: &World) -> Verdict {
             return Err(format!("I3: somebody waits while slot {slot} lies idle"));
         }
     }
-    let coming = checks + counts.creating + counts.resetting;
+    let is_void = |slot: &u32| {
+        world.task_of(*slot).is_some_and(Task::is_opening) && world.void & (1 << *slot) != 0
+    };
+    let void = world.slots().filter(is_void).count() as u32;
+    let coming = checks + counts.creating - void + counts.resetting;
     if counts.charged() < core.config.max_size && coming == 0 && !core.backoff.is_running() {
         return Err("I3: somebody waits while there is room and nothing is coming".into());
+    }
+    if may_open(world) && coming < waiting && core.timers.get(TimerKey::Growth).is_none() {
+        return Err("somebody waits for returns, and nobody will look whether they come".into());
     }
     Ok(())
 }

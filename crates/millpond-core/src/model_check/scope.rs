@@ -6,7 +6,7 @@ use super::shelf::OLD;
 use crate::Config;
 
 /// A kind of step that a search may take besides those it always takes: a caller comes to wait, is polled, leaves or is
-/// forgotten; a borrower gives back by its bit, in two steps; a creation begins and ends; the claim window ends.
+/// forgotten; a borrower gives back by its bit or at the desk; a creation begins and ends; the claim window ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Also {
     /// Some callers have a deadline, which passes at any moment.
@@ -31,6 +31,8 @@ pub(super) enum Also {
     Discards,
     /// Borrowers keep.
     Detaches,
+    /// Somebody looks through what lies idle, and adds what was opened elsewhere.
+    Looks,
     /// Resources lie idle long enough to need a check; checks fail.
     Checks,
     /// The size changes.
@@ -41,7 +43,7 @@ pub(super) enum Also {
     Closing,
     /// New epochs at once.
     Epochs,
-    /// New epochs with a spread, and resources that grow too old at any moment.
+    /// New epochs with a spread, and resources that grow old, or too old, at any moment.
     Lifetimes,
     /// Drivers are lost and come.
     Drivers,
@@ -51,6 +53,8 @@ pub(super) enum Also {
     Sweeps,
     /// Timers that are noticed late, by a poll, a cancel or the end of a job.
     Late,
+    /// Creations take long, so that returns may serve those who wait before.
+    Paced,
 }
 
 /// One search.
@@ -63,6 +67,7 @@ pub(super) struct Scope {
     pub(super) callers: usize,
     pub(super) max_creating: u32,
     pub(super) max_waiters: u32,
+    pub(super) min_idle: u32,
     pub(super) fail_fast_after: Option<u32>,
     pub(super) also: &'static [Also],
 }
@@ -74,7 +79,16 @@ impl Scope {
         callers: usize,
         also: &'static [Also],
     ) -> Self {
-        Self { name, size, callers, max_creating: 1, max_waiters: 3, fail_fast_after: None, also }
+        Self {
+            name,
+            size,
+            callers,
+            max_creating: 1,
+            max_waiters: 3,
+            min_idle: 0,
+            fail_fast_after: None,
+            also,
+        }
     }
 
     pub(super) fn has(&self, also: Also) -> bool {
@@ -90,6 +104,7 @@ impl Scope {
         Config {
             max_size: self.size,
             max_waiters: self.max_waiters,
+            min_idle: self.min_idle,
             max_creating: self.max_creating,
             fail_fast_after: self.fail_fast_after,
             check_after_idle: OLD,

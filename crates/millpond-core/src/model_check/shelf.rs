@@ -31,7 +31,7 @@ pub(super) enum Race {
 pub(super) struct Shelf {
     pub(super) idle: u8,
     pub(super) attended: bool,
-    pub(super) ages: [Age; 2],
+    pub(super) ages: [Age; 3],
     /// The one moment at which the model plays.
     pub(super) now: Instant,
     pub(super) race: Option<Race>,
@@ -50,7 +50,7 @@ impl Shelf {
         Self {
             idle: 0,
             attended: false,
-            ages: [Age::Fresh; 2],
+            ages: [Age::Fresh; 3],
             now,
             race: None,
             raced: false,

@@ -22,10 +22,14 @@ pub(super) enum Step {
     Leave(usize),
     /// A caller helps itself.
     TakeBit(u32),
-    /// A borrower sets its bit, and if that is attended will go to the desk.
-    SetBit(u32),
-    /// One that is on its way to the desk arrives, or somebody comes without a cause.
-    Nudge,
+    /// A borrower gives back: by its bit, or at the desk if that is attended.
+    GoHome(u32),
+    /// Somebody comes to the desk without a cause.
+    Visit,
+    /// Somebody takes what lies idle, only to look at it.
+    Look(u32),
+    /// A resource that was opened elsewhere joins.
+    Add,
     Give(u32, GiveBack),
     Begin(usize),
     End(usize, Outcome),
@@ -37,6 +41,8 @@ pub(super) enum Step {
     EndLate(TimerKey, usize, Outcome),
     /// An idle resource grows older.
     Age(u32),
+    /// A resource's life is nearly over.
+    Ripen(u32),
     /// A resource's life is over.
     Expire(u32),
     Resize(u32),
@@ -53,7 +59,10 @@ pub(super) enum Step {
 impl Step {
     /// Whether the core has a part in it, so that others can interfere.
     fn feeds_core(self) -> bool {
-        !matches!(self, Self::TakeBit(_) | Self::SetBit(_) | Self::Age(_) | Self::Expire(_))
+        !matches!(
+            self,
+            Self::TakeBit(_) | Self::GoHome(_) | Self::Age(_) | Self::Ripen(_) | Self::Expire(_)
+        )
     }
 }
 
@@ -94,8 +103,8 @@ impl World {
             into.push(Step::Try);
         }
         for index in 0..self.callers.len() {
-            // At rest, the poll of one in the queue is no more than a visit without a cause (`Nudge`).
-            if self.nudged || self.standing(index) != Standing::Waiting {
+            // The poll of one in the queue is no more than a visit without a cause.
+            if self.standing(index) != Standing::Waiting {
                 into.push(Step::Poll(index));
             }
             into.push(Step::Leave(index));
@@ -107,13 +116,20 @@ impl World {
 
     fn borrower_steps(&self, scope: &Scope, into: &mut Vec<Step>) {
         for slot in self.slots() {
-            if self.unvetted & (1 << slot) != 0 {
+            let is_lent = self.lent & (1 << slot) != 0;
+            if self.unvetted & (1 << slot) != 0 || (is_lent && self.core.is_suspect(slot)) {
                 into.push(Step::Give(slot, GiveBack::Unused));
+                if scope.has(Also::Looks) {
+                    into.push(Step::Give(slot, GiveBack::Discard));
+                }
             }
-            if self.lent & (1 << slot) == 0 {
+            if scope.has(Also::Looks) && self.shelf.has(slot) {
+                into.push(Step::Look(slot));
+            }
+            if !is_lent {
                 continue;
             }
-            into.push(Step::SetBit(slot));
+            into.push(Step::GoHome(slot));
             let others = [
                 (Also::Resets, GiveBack::Reset),
                 (Also::Discards, GiveBack::Discard),
@@ -122,7 +138,10 @@ impl World {
             let others = others.into_iter().filter(|(also, _)| scope.has(*also));
             into.extend(others.map(|(_, how)| Step::Give(slot, how)));
         }
-        into.push(Step::Nudge);
+        into.push(Step::Visit);
+        if scope.has(Also::Looks) {
+            into.push(Step::Add);
+        }
     }
 
     fn task_steps(&self, scope: &Scope, into: &mut Vec<Step>) {
@@ -147,6 +166,7 @@ impl World {
         };
         match (task.stage, task.job) {
             (Stage::Owed, _) => [failed(Also::Losses, true), None, None],
+            (Stage::Adopted, _) => [None, None, None],
             (Stage::Refused, _) => [Some(Outcome::Skipped), None, None],
             (Stage::Abandoned, Job::Create) => [Some(Outcome::Created), None, None],
             (Stage::Abandoned, _) | (Stage::Begun, Job::Close) => [Some(Outcome::Gone), None, None],
@@ -189,12 +209,17 @@ impl World {
 
     fn pool_steps(&self, scope: &Scope, into: &mut Vec<Step>) {
         for slot in self.slots() {
-            if scope.has(Also::Checks) && self.shelf.has(slot) && self.shelf.age(slot) != Age::Old {
+            let seen =
+                self.shelf.age(slot) != Age::Old || self.core.slots.get(slot).proved.is_some();
+            if scope.has(Also::Checks) && self.shelf.has(slot) && seen {
                 into.push(Step::Age(slot));
             }
             if scope.has(Also::Lifetimes) && self.state_of(slot).is_open() && !self.is_too_old(slot)
             {
                 into.push(Step::Expire(slot));
+                if scope.min_idle > 0 && !self.core.is_ageing(slot, self.now()) {
+                    into.push(Step::Ripen(slot));
+                }
             }
         }
         if scope.has(Also::Resizes) {
@@ -239,9 +264,6 @@ impl World {
         if self.core.mode == Mode::Paused {
             return Some(Step::Resume);
         }
-        if self.nudged {
-            return Some(Step::Nudge);
-        }
         let settled = |index: &usize| self.standing(*index) != Standing::Waiting;
         if let Some(index) = (0..self.callers.len()).find(settled) {
             return Some(Step::Poll(index));
@@ -250,7 +272,7 @@ impl World {
             return None;
         }
         if let Some(slot) = lowest(self.lent) {
-            return Some(Step::SetBit(slot));
+            return Some(Step::GoHome(slot));
         }
         if let Some(slot) = lowest(self.unvetted) {
             return Some(Step::Give(slot, GiveBack::Unused));

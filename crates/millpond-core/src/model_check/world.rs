@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use super::cast::{Caller, Stage, Task};
 use super::planted::Defect;
 use super::rules::{self, Before};
-use super::scope::Scope;
+use super::scope::{Also, Scope};
 use super::shelf::{Age, Race, Shelf};
 use super::step::Step;
 use crate::core::Mode;
-use crate::io::{Action, Idle, Input, Job, Outcome};
+use crate::io::{Action, GiveBack, Idle, Input, Job, Outcome};
 use crate::slots::State;
 use crate::timers::TimerKey;
 use crate::waiters::Standing;
@@ -24,9 +24,6 @@ pub(super) struct World {
     pub(super) lent: u8,
     /// In the hands of callers that helped themselves and found that the desk has to look at it.
     pub(super) unvetted: u8,
-    /// Whether borrowers that have set a bit while attended are on their way to the desk. The first to arrive settles for
-    /// all; the others are like messages without a cause, which may come at any time.
-    pub(super) nudged: bool,
     pub(super) tasks: Vec<Task>,
     pub(super) callers: Vec<Caller>,
     /// Those with an offer, in the order in which they got it.
@@ -37,6 +34,8 @@ pub(super) struct World {
     pub(super) doubted: u8,
     pub(super) closings: u8,
     pub(super) draineds: u8,
+    /// Whether creations take long.
+    pub(super) paced: bool,
     pub(super) planted: Option<Defect>,
     /// For a defect that has to undo something after the step.
     pub(super) meddled: bool,
@@ -50,7 +49,6 @@ impl World {
             shelf: Shelf::new(now),
             lent: 0,
             unvetted: 0,
-            nudged: false,
             tasks: Vec::new(),
             callers: Vec::new(),
             offered: Vec::new(),
@@ -58,10 +56,12 @@ impl World {
             doubted: 0,
             closings: 0,
             draineds: 0,
-            planted,
+            paced: scope.has(Also::Paced),
+            planted: None,
             meddled: false,
         };
         world.feed(Input::DriverUp).expect("an empty pool is in order");
+        world.planted = planted;
         world
     }
 
@@ -76,10 +76,12 @@ impl World {
         self.go(step)?;
         if self.shelf.raced {
             if let Some(Race::TakenBeforeFlag(slot) | Race::TakenBeforeClaim(slot)) = race {
-                // If the driver was lost just now, this was taken before.
-                let cleared = step == Step::DriverLost && self.shelf.age(slot) != Age::Old;
-                self.doubted &= !(u8::from(cleared) << slot);
-                self.help_oneself(slot)?;
+                // If the driver was lost just now, this was taken and found fit before.
+                if step == Step::DriverLost && !self.is_stale(slot) {
+                    self.lent |= 1 << slot;
+                } else {
+                    self.help_oneself(slot)?;
+                }
             }
         }
         self.shelf.race = None;
@@ -111,17 +113,32 @@ impl World {
                 }
                 self.help_oneself(slot)
             }
-            Step::SetBit(slot) => {
+            Step::GoHome(slot) => {
                 self.lent &= !(1 << slot);
+                if self.shelf.attended {
+                    self.shelf.ages[slot as usize] = Age::Fresh;
+                    return self.feed(Input::GiveBack(slot, GiveBack::Unused));
+                }
                 self.shelf.release(slot, now);
-                self.nudged |= self.shelf.attended;
                 Ok(())
             }
-            Step::Nudge => {
-                self.nudged = false;
-                self.feed(Input::Returned)
+            Step::Visit if self.core.mode == Mode::Paused => self.feed(Input::Pause),
+            Step::Visit => self.feed(Input::Resume),
+            Step::Look(slot) => self.feed(Input::Take(slot)),
+            Step::Add => {
+                self.feed(Input::Add)?;
+                match self.tasks.iter().position(|task| task.stage == Stage::Adopted) {
+                    Some(index) => {
+                        let task = self.remove_task(index, Outcome::Added);
+                        self.feed(Input::Ended(task.slot, Outcome::Added))
+                    }
+                    None => Ok(()),
+                }
             }
             Step::Give(slot, how) => {
+                if self.lent & (1 << slot) != 0 {
+                    self.shelf.ages[slot as usize] = Age::Fresh;
+                }
                 self.lent &= !(1 << slot);
                 self.unvetted &= !(1 << slot);
                 self.feed(Input::GiveBack(slot, how))
@@ -163,11 +180,19 @@ impl World {
                 ended
             }
             Step::Age(slot) => {
-                // While there is no driver, what came home after it was lost must not pass for what was there before.
-                let middle = if self.core.driver { Age::Middle } else { Age::Old };
+                let proved = self.core.slots.get_mut(slot).proved.take().is_some();
                 let age = &mut self.shelf.ages[slot as usize];
-                *age = if *age == Age::Fresh { middle } else { Age::Old };
+                *age = match *age {
+                    Age::Fresh => Age::Middle,
+                    // What it proved is forgotten first.
+                    Age::Middle if proved => Age::Middle,
+                    Age::Middle | Age::Old => Age::Old,
+                };
                 self.doubted |= u8::from(*age == Age::Old) << slot;
+                Ok(())
+            }
+            Step::Ripen(slot) => {
+                self.core.slots.get_mut(slot).retire_at = Some(now + Duration::from_nanos(1));
                 Ok(())
             }
             Step::Expire(slot) => {
@@ -179,10 +204,7 @@ impl World {
             Step::Resume => self.feed(Input::Resume),
             Step::Retire { spread } => {
                 let opened = |slot: &u32| self.state_of(*slot).is_open() && spread.is_zero();
-                let opening = |slot: &u32| {
-                    let task = self.task_of(*slot);
-                    task.is_some_and(|task| task.job == Job::Create && task.stage == Stage::Begun)
-                };
+                let opening = |slot: &u32| self.task_of(*slot).is_some_and(Task::is_opening);
                 let void = self.slots().filter(|slot| opened(slot) || opening(slot));
                 self.void |= void.fold(0, |mask, slot| mask | 1 << slot);
                 self.feed(Input::RetireAll { spread })
@@ -190,12 +212,12 @@ impl World {
             Step::Close => self.feed(Input::Close),
             Step::DriverUp => self.feed(Input::DriverUp),
             Step::DriverLost => {
-                for slot in 0..2 {
-                    let idle = self.shelf.has(slot) || self.unvetted & (1 << slot) != 0;
-                    if idle && self.shelf.age(slot) == Age::Fresh {
-                        self.shelf.ages[slot as usize] = Age::Middle;
-                    }
-                    self.doubted |= u8::from(idle) << slot;
+                let is_begun = |slot: &u32| self.task_of(*slot).is_some_and(Task::is_opening);
+                let open = |slot: &u32| self.state_of(*slot).is_open() || is_begun(slot);
+                let doubted = self.slots().filter(open).fold(0, |mask, slot| mask | 1 << slot);
+                self.doubted |= doubted;
+                for task in &mut self.tasks {
+                    task.proves = task.stage == Stage::Owed;
                 }
                 self.feed(Input::DriverLost)
             }
@@ -205,8 +227,7 @@ impl World {
     /// A caller has taken a bit by itself. It compares what the slot says with what the pool says, and goes to the desk if
     /// need be.
     fn help_oneself(&mut self, slot: u32) -> Result<(), String> {
-        let outdated = self.core.is_outdated(slot, self.now());
-        if outdated || self.shelf.age(slot) == Age::Old {
+        if self.is_stale(slot) || self.core.is_suspect(slot) {
             self.unvetted |= 1 << slot;
             return Ok(());
         }
@@ -215,9 +236,14 @@ impl World {
         Ok(())
     }
 
+    fn is_stale(&self, slot: u32) -> bool {
+        self.core.is_outdated(slot, self.now()) || self.shelf.age(slot) == Age::Old
+    }
+
     fn remove_task(&mut self, index: usize, outcome: Outcome) -> Task {
         let task = self.tasks.remove(index);
-        if outcome == Outcome::Fit && task.stage != Stage::Abandoned {
+        let checked = task.job == Job::Check && task.proves && task.stage != Stage::Abandoned;
+        if checked && outcome == Outcome::Fit {
             self.doubted &= !(1 << task.slot.index());
         }
         task
@@ -246,6 +272,9 @@ impl World {
             Some(defect) => defect.before(self, input),
             None => input,
         };
+        if self.paced {
+            self.core.pace.assume(Duration::from_secs(1));
+        }
         let now = self.now();
         let mut actions: Vec<_> = self.core.handle(input, now, &mut self.shelf).collect();
         self.lent &= !std::mem::take(&mut self.shelf.came_home);
@@ -262,6 +291,9 @@ impl World {
 
     fn perform(&mut self, action: Action, input: Input) -> Result<(), String> {
         match action {
+            Action::Lend(id) if matches!(input, Input::Take(_)) => {
+                self.unvetted |= 1 << id.index();
+            }
             Action::Lend(id) => {
                 self.drop_caller(input);
                 rules::lent(self, id.index())?;
@@ -273,9 +305,10 @@ impl World {
             Action::Start(slot, job) => {
                 rules::started(self, slot, job)?;
                 let stage = if job == Job::Create { Stage::Owed } else { Stage::Begun };
-                self.tasks.push(Task { slot, job, stage });
+                self.tasks.push(Task { slot, job, stage, proves: true });
                 if job == Job::Create {
                     self.doubted &= !(1 << slot.index());
+                    self.void &= !(1 << slot.index());
                 }
                 self.note_beginning(slot, job);
             }
@@ -283,9 +316,15 @@ impl World {
                 let task = self.tasks.iter_mut().find(|task| task.slot == slot);
                 let Some(task) = task else { return Err(format!("no task of {slot:?} asked")) };
                 task.stage = Stage::Begun;
-                self.void &= !(1 << slot.index());
+                self.doubted &= !(1 << slot.index());
                 self.note_beginning(slot, Job::Create);
                 rules::proceeded(self)?;
+            }
+            Action::Adopt(slot) => {
+                self.doubted &= !(1 << slot.index());
+                self.void &= !(1 << slot.index());
+                let (job, stage) = (Job::Create, Stage::Adopted);
+                self.tasks.push(Task { slot, job, stage, proves: true });
             }
             Action::Abandon(slot, job) => {
                 let current = |task: &&mut Task| task.slot == slot && task.job == job;
@@ -294,10 +333,12 @@ impl World {
                 };
                 task.stage = Stage::Abandoned;
             }
-            Action::Retag(slot) if self.void & (1 << slot.index()) != 0 => {
-                return Err(format!("{slot:?} is pardoned"));
+            Action::Retag(slot) => {
+                let is_void = self.void & (1 << slot.index()) != 0;
+                if is_void && !self.core.is_outdated(slot.index(), self.now()) {
+                    return Err(format!("{slot:?} is pardoned"));
+                }
             }
-            Action::Retag(_) => {}
             Action::Closing => self.closings += 1,
             Action::Drained => self.draineds += 1,
         }

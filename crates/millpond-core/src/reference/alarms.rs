@@ -15,6 +15,7 @@ enum Due {
     Timeout(u32),
     Pause,
     Tick,
+    Look,
     Sweep,
 }
 
@@ -26,6 +27,7 @@ impl Pool {
             let mut due = vec![
                 (self.pause.flatten(), Due::Pause),
                 (self.tick, Due::Tick),
+                (self.look, Due::Look),
                 (sweep, Due::Sweep),
             ];
             for (index, caller) in self.callers.iter().enumerate() {
@@ -46,6 +48,10 @@ impl Pool {
                 Due::Timeout(slot) => self.timed_out(slot, now),
                 Due::Pause => self.pause = None,
                 Due::Tick => self.fall_asleep_or_go_on(now),
+                Due::Look => {
+                    self.look = None;
+                    self.pace.complete(now);
+                }
                 Due::Sweep => {
                     sweep = None;
                     self.close_old(now);
@@ -71,7 +77,7 @@ impl Pool {
         let Standing::Offered(slot) = self.callers[caller].standing else { return };
         self.totals.revoked += 1;
         self.withdraw(caller, now);
-        self.place(slot, now);
+        self.place(slot, now, now);
     }
 
     pub(super) fn withdraw(&mut self, caller: usize, now: Instant) {
@@ -89,7 +95,7 @@ impl Pool {
         let (place, task, began) = (slot.place, slot.task, slot.began);
         slot.timeout = None;
         self.totals.abandoned += 1;
-        if !matches!(place, Place::Creating { .. }) {
+        if !matches!(place, Place::Creating { .. } | Place::Void) {
             self.totals.closed += 1;
         }
         if self.abandoned.len() < self.config.max_size.max(1) as usize {
@@ -101,6 +107,7 @@ impl Pool {
         self.said.push(Said::Abandon(task));
         match place {
             Place::Creating { .. } => self.create_failed(began, true, now),
+            Place::Void => self.totals.create_failed += 1,
             Place::Checking { .. } => self.check_failed(began, now),
             _ => {}
         }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::chance::Chance;
+use super::growth::Pace;
 use super::words::{Reason, Said, Told};
 use crate::io::Why;
 use crate::{Config, Counts, Phase, Totals};
@@ -13,6 +14,7 @@ use crate::{Config, Counts, Phase, Totals};
 pub(super) enum Place {
     Vacant,
     Creating { unasked: bool },
+    Void,
     Idle,
     Lent,
     Offered,
@@ -32,6 +34,9 @@ pub(super) struct Slot {
     pub(super) epoch: u64,
     pub(super) retire_at: Option<Instant>,
     pub(super) began: Instant,
+    pub(super) begun: bool,
+    pub(super) suspect: bool,
+    pub(super) proved: Option<Instant>,
     pub(super) task: usize,
     pub(super) timeout: Alarm,
 }
@@ -76,7 +81,6 @@ pub(super) struct Pool {
     pub(super) driver: bool,
     pub(super) asleep: bool,
     pub(super) attended: bool,
-    pub(super) suspect_before: Option<Instant>,
     pub(super) failures: u32,
     pub(super) last_failure: Option<Instant>,
     pub(super) permanent: bool,
@@ -84,7 +88,12 @@ pub(super) struct Pool {
     pub(super) pause: Option<Alarm>,
     pub(super) pause_order: u64,
     pub(super) tick: Alarm,
+    pub(super) pace: Pace,
+    /// When to see whether more creations are needed.
+    pub(super) look: Alarm,
     pub(super) unasked: u32,
+    /// Whether this is no caller and no borrower.
+    pub(super) tending: bool,
     pub(super) abandoned: Vec<usize>,
     pub(super) tasks: usize,
     pub(super) totals: Totals,
@@ -92,6 +101,13 @@ pub(super) struct Pool {
     pub(super) history: Vec<(Instant, Option<Phase>)>,
     pub(super) orders: u64,
     pub(super) said: Vec<Said>,
+}
+
+impl Slot {
+    /// Since when nobody has seen it work.
+    pub(super) fn unseen(&self) -> Instant {
+        self.proved.map_or(self.since, |proved| self.since.max(proved))
+    }
 }
 
 impl Caller {
@@ -113,14 +129,16 @@ impl Pool {
             driver: false,
             asleep: false,
             attended: false,
-            suspect_before: None,
             failures: 0,
             last_failure: None,
             permanent: false,
             pause: None,
             pause_order: 0,
             tick: None,
+            pace: Pace::default(),
+            look: None,
             unasked: 0,
+            tending: false,
             abandoned: Vec::new(),
             tasks: 0,
             totals: Totals::default(),
@@ -133,6 +151,8 @@ impl Pool {
     /// Takes in one input, and learns from `chance` what was left to chance.
     pub(super) fn feed(&mut self, told: Told, now: Instant, chance: &Chance) -> Vec<Said> {
         self.unasked = 0;
+        let caller = matches!(told, Told::Wait(_) | Told::Try | Told::Claim(_) | Told::Cancel(_));
+        self.tending = !caller && !matches!(told, Told::Take(_) | Told::GiveBack(..));
         self.ring(now, chance);
         if !matches!(told, Told::Tick) && self.asleep {
             self.asleep = false;
@@ -175,7 +195,7 @@ impl Pool {
                 self.offered.retain(|other| *other != caller);
                 self.totals.cancelled += u64::from(!matches!(was, Standing::Refused(_)));
                 if let Standing::Offered(slot) = was {
-                    self.place(slot, now);
+                    self.place(slot, now, now);
                 }
             }
             Told::GiveBack(slot, how) => self.give_back(slot, how, now),
@@ -204,15 +224,32 @@ impl Pool {
                         self.slots[index].timeout = timeout;
                     }
                 }
-                if let Some(before) = self.suspect_before.take() {
-                    self.check_where(|slot| slot.since <= before, false, now);
-                }
+                self.check_where(|slot| slot.suspect, false, now);
             }
             Told::DriverLost => {
-                (self.driver, self.suspect_before, self.tick) = (false, Some(now), None);
+                (self.driver, self.tick) = (false, None);
+                for index in self.indices() {
+                    let slot = &mut self.slots[index as usize];
+                    slot.suspect =
+                        !matches!(slot.place, Place::Vacant | Place::Closing | Place::Stuck);
+                    if slot.suspect {
+                        self.said.push(Said::Retag(index));
+                    }
+                }
+                for slot in self.recall_offers(now) {
+                    self.place(slot, now, now);
+                }
                 self.said.extend(self.line.iter().map(|caller| Said::Wake(*caller)));
             }
-            Told::Returned | Told::Tick | Told::Pause | Told::Resume | Told::Close => {}
+            Told::Take(slot) => {
+                let there = self.slots.get_mut(slot as usize).filter(|it| it.place == Place::Idle);
+                if let Some(there) = there {
+                    there.place = Place::Lent;
+                    self.said.push(Said::Lend(slot));
+                }
+            }
+            Told::Add => self.add(now),
+            Told::Tick | Told::Pause | Told::Resume | Told::Close => {}
         }
     }
 
@@ -350,7 +387,7 @@ impl Pool {
         for slot in &self.slots {
             match slot.place {
                 Place::Vacant => {}
-                Place::Creating { .. } => counts.creating += 1,
+                Place::Creating { .. } | Place::Void => counts.creating += 1,
                 Place::Idle | Place::Lent => counts.live += 1,
                 Place::Offered => counts.offered += 1,
                 Place::Checking { .. } => counts.checking += 1,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::chance::Chance;
 use super::pool::{Alarm, Mode, Place, Pool, Slot, Standing};
-use super::words::Said;
+use super::words::{Reason, Said};
 use crate::Phase;
 use crate::io::{GiveBack, Job, Outcome, Why};
 
@@ -16,7 +16,7 @@ impl Pool {
         let tripped = self.config.fail_fast_after.is_some_and(|limit| self.failures >= limit);
         let hopeless = tripped || (self.permanent && self.pause.is_some());
         let others = counts.live + counts.offered + counts.checking + counts.resetting;
-        let coming = if tripped { others } else { others + counts.creating };
+        let coming = if tripped { others } else { others + self.opening() };
         if self.mode == Mode::Open && hopeless && coming == 0 && !self.line.is_empty() {
             self.refuse_line(Why::CreateFailed, now);
             self.unasked = 1;
@@ -84,7 +84,7 @@ impl Pool {
         for index in self.indices() {
             let callers = self.line.len() + self.unasked as usize;
             if self.at(index).place == Place::Idle && self.checks_counted_on() < callers {
-                self.start(index, Job::Check, now);
+                self.check(index, now);
             }
         }
         None
@@ -100,63 +100,51 @@ impl Pool {
     }
 
     /// A resource that may be lent has come home.
-    pub(super) fn place(&mut self, index: u32, now: Instant) {
-        if self.is_closing() || self.is_over_size() || self.is_outdated(index, now) {
+    pub(super) fn place(&mut self, index: u32, since: Instant, now: Instant) {
+        self.slots[index as usize].since = since;
+        if self.is_unwanted(index, now) {
             self.start(index, Job::Close, now);
+        } else if self.at(index).suspect {
+            self.check(index, now);
         } else if self.mode == Mode::Open && !self.line.is_empty() {
             self.offer(index, now);
         } else {
-            let slot = &mut self.slots[index as usize];
-            (slot.place, slot.since) = (Place::Idle, now);
+            self.slots[index as usize].place = Place::Idle;
         }
     }
 
-    fn grow(&mut self, now: Instant) {
-        if self.mode != Mode::Open || self.pause.is_some() {
-            return;
-        }
-        let limit = if self.failures > 0 { 1 } else { self.config.max_creating };
-        loop {
-            let counts = self.counts();
-            let waiting = self.line.len();
-            let wanted = self.coming() < waiting + self.unasked as usize;
-            if !wanted || counts.creating >= limit || counts.charged() >= self.config.max_size {
-                return;
-            }
-            let unasked = self.coming() >= waiting;
-            let vacant = self.slots.iter().position(|slot| slot.place == Place::Vacant);
-            let index = vacant.unwrap_or(self.slots.len());
-            let slot = Slot {
-                place: Place::Creating { unasked },
-                since: now,
-                epoch: self.epoch,
-                retire_at: now.checked_add(self.config.max_lifetime),
-                began: now,
-                task: 0,
-                timeout: None,
-            };
-            if vacant.is_some() {
-                self.slots[index] = slot;
-            } else {
-                self.slots.push(slot);
-            }
-            self.start(u32::try_from(index).expect("a few"), Job::Create, now);
-        }
+    /// A resource that was opened elsewhere takes a place, if there is one.
+    pub(super) fn add(&mut self, now: Instant) {
+        let why = if self.is_closing() {
+            Why::Closed
+        } else if self.counts().charged() >= self.config.max_size {
+            Why::Full
+        } else {
+            let index = self.occupy(true, now);
+            self.slots[index as usize].task = self.tasks;
+            self.tasks += 1;
+            return self.said.push(Said::Adopt(index));
+        };
+        let (ahead, waited, phases) = (0, Duration::ZERO, [Duration::ZERO; 6]);
+        self.said.push(Said::Refuse(Reason { why: why as u8, ahead, waited, phases }));
     }
 
     pub(super) fn give_back(&mut self, index: u32, how: GiveBack, now: Instant) {
+        if matches!(how, GiveBack::Unused | GiveBack::Reset) {
+            self.pace.returns.push(now);
+        }
         match how {
-            GiveBack::Unused if self.is_outdated(index, now) => self.start(index, Job::Close, now),
+            GiveBack::Unused | GiveBack::Reset if self.is_unwanted(index, now) => {
+                self.start(index, Job::Close, now);
+            }
+            GiveBack::Unused if self.at(index).suspect => self.check(index, now),
             GiveBack::Unused => {
-                let fit = !self.needs_check(index, now) && !self.is_over_size();
+                let fit = !self.needs_check(index, now);
                 if fit && self.mode == Mode::Open && !self.line.is_empty() {
                     self.offer(index, now);
                 } else {
                     self.slots[index as usize].place = Place::Idle;
                 }
-            }
-            GiveBack::Reset if self.is_closing() || self.is_over_size() => {
-                self.start(index, Job::Close, now);
             }
             GiveBack::Reset => self.start(index, Job::Reset, now),
             GiveBack::Discard => self.start(index, Job::Close, now),
@@ -167,7 +155,14 @@ impl Pool {
         }
     }
 
-    fn start(&mut self, index: u32, job: Job, now: Instant) {
+    fn check(&mut self, index: u32, now: Instant) {
+        if std::mem::replace(&mut self.slots[index as usize].suspect, false) {
+            self.said.push(Said::Retag(index));
+        }
+        self.start(index, Job::Check, now);
+    }
+
+    pub(super) fn start(&mut self, index: u32, job: Job, now: Instant) {
         let place = match job {
             Job::Create => self.at(index).place,
             Job::Check => Place::Checking { doubtful: false },
@@ -184,7 +179,7 @@ impl Pool {
     /// The deadline of the job in a place, if it begins now.
     pub(super) fn timeout_of(&mut self, place: Place, now: Instant) -> Alarm {
         let timeout = match place {
-            Place::Creating { .. } => self.config.create_timeout,
+            Place::Creating { .. } | Place::Void => self.config.create_timeout,
             Place::Checking { .. } => self.config.check_timeout,
             Place::Resetting => self.config.reset_timeout,
             Place::Closing => self.config.close_timeout,
@@ -196,14 +191,16 @@ impl Pool {
     pub(super) fn begin(&mut self, task: usize, now: Instant) {
         let Some(index) = self.place_of(task) else { return };
         if let Place::Creating { unasked } = self.at(index).place {
-            let wanted = unasked || self.coming() <= self.line.len();
+            let wanted = unasked
+                || self.coming() <= self.line.len()
+                || self.idle_to_be(now) <= self.min_idle();
             let in_debt = self.counts().charged() > self.config.max_size;
             if self.mode != Mode::Open || in_debt || !wanted {
                 return;
             }
             let epoch = self.epoch;
             let slot = &mut self.slots[index as usize];
-            (slot.began, slot.epoch) = (now, epoch);
+            (slot.began, slot.epoch, slot.begun, slot.suspect) = (now, epoch, true, false);
         }
         if self.at(index).place != Place::Stuck {
             self.said.push(Said::Proceed(task));
@@ -223,15 +220,33 @@ impl Pool {
             (Place::Creating { .. }, Outcome::Created) => {
                 (self.failures, self.last_failure, self.permanent) = (0, None, false);
                 self.pause = None;
+                self.pace.created.push(now - began);
                 self.totals.created += 1;
-                self.place(index, now);
+                self.place(index, now, now);
+            }
+            (Place::Creating { .. }, Outcome::Added) => {
+                self.totals.added += 1;
+                self.place(index, now, now);
             }
             (Place::Creating { .. }, Outcome::CreateFailed { transient }) => {
                 slot.place = Place::Vacant;
                 self.create_failed(began, transient, now);
             }
+            (Place::Void, Outcome::Created) => {
+                self.totals.created += 1;
+                self.start(index, Job::Close, now);
+            }
+            (Place::Void, _) => {
+                slot.place = Place::Vacant;
+                self.totals.create_failed += 1;
+            }
             (Place::Creating { .. }, _) | (Place::Stuck, _) => slot.place = Place::Vacant,
-            (Place::Checking { .. } | Place::Resetting, Outcome::Fit) => self.place(index, now),
+            (Place::Checking { .. }, Outcome::Fit) => {
+                slot.proved = Some(now);
+                let since = slot.since;
+                self.place(index, since, now);
+            }
+            (Place::Resetting, Outcome::Fit) => self.place(index, now, now),
             (Place::Closing, _) => {
                 slot.place = Place::Vacant;
                 self.totals.closed += 1;
@@ -263,7 +278,7 @@ impl Pool {
 
     pub(super) fn check_failed(&mut self, began: Instant, now: Instant) {
         self.totals.check_failed += 1;
-        self.check_where(|slot| slot.since < began, true, now);
+        self.check_where(|slot| slot.unseen() < began, true, now);
     }
 
     pub(super) fn check_where(
@@ -274,22 +289,35 @@ impl Pool {
     ) {
         for index in self.indices() {
             if self.at(index).place == Place::Idle && which(self.at(index)) {
-                self.start(index, Job::Check, now);
+                self.check(index, now);
                 self.slots[index as usize].place = Place::Checking { doubtful };
             }
         }
     }
 
+    pub(super) fn recall_offers(&mut self, now: Instant) -> Vec<u32> {
+        let mut slots = Vec::new();
+        for caller in std::mem::take(&mut self.offered).into_iter().rev() {
+            let Standing::Offered(slot) = self.callers[caller].standing else { continue };
+            self.withdraw(caller, now);
+            if self.callers[caller].standing == Standing::Lapsed {
+                self.callers[caller].standing = Standing::Waiting;
+                self.line.push_front(caller);
+            }
+            slots.push(slot);
+        }
+        slots
+    }
+
     pub(super) fn retire_all(&mut self, spread: Duration, now: Instant, chance: &Chance) {
         self.epoch += 1;
+        for slot in &mut self.slots {
+            if slot.begun && matches!(slot.place, Place::Creating { .. }) {
+                slot.place = Place::Void;
+            }
+        }
         if spread.is_zero() {
-            for caller in std::mem::take(&mut self.offered).into_iter().rev() {
-                let Standing::Offered(slot) = self.callers[caller].standing else { continue };
-                self.withdraw(caller, now);
-                if self.callers[caller].standing == Standing::Lapsed {
-                    self.callers[caller].standing = Standing::Waiting;
-                    self.line.push_front(caller);
-                }
+            for slot in self.recall_offers(now) {
                 self.start(slot, Job::Close, now);
             }
             return self.close_outdated(now);
@@ -325,7 +353,9 @@ impl Pool {
     pub(super) fn close_old(&mut self, now: Instant) {
         for index in self.indices() {
             let lain = now.saturating_duration_since(self.at(index).since);
-            let old = lain >= self.config.idle_timeout || self.is_outdated(index, now);
+            let others = |other: &u32| *other != index && self.is_fresh(*other, now);
+            let enough = self.indices().filter(others).count() >= self.min_idle();
+            let old = (lain >= self.config.idle_timeout && enough) || self.is_outdated(index, now);
             if self.at(index).place == Place::Idle && old {
                 self.start(index, Job::Close, now);
             }
@@ -346,14 +376,18 @@ impl Pool {
     }
 
     pub(super) fn needs_check(&self, index: u32, now: Instant) -> bool {
-        let since = self.at(index).since;
-        now.saturating_duration_since(since) >= self.config.check_after_idle
-            || self.suspect_before.is_some_and(|before| since <= before)
+        let slot = self.at(index);
+        slot.suspect || now.saturating_duration_since(slot.unseen()) >= self.config.check_after_idle
     }
 
     pub(super) fn is_outdated(&self, index: u32, now: Instant) -> bool {
         let slot = self.at(index);
         slot.epoch != self.epoch || slot.retire_at.is_some_and(|at| at <= now)
+    }
+
+    /// Whether a resource that comes home is to be closed, fit or not.
+    fn is_unwanted(&self, index: u32, now: Instant) -> bool {
+        self.is_closing() || self.is_over_size() || self.is_outdated(index, now)
     }
 
     fn is_over_size(&self) -> bool {
@@ -366,9 +400,15 @@ impl Pool {
         self.slots.iter().filter(counted).count()
     }
 
-    fn coming(&self) -> usize {
+    pub(super) fn coming(&self) -> usize {
         let counts = self.counts();
-        (counts.creating + counts.resetting) as usize + self.checks_counted_on()
+        (self.opening() + counts.resetting) as usize + self.checks_counted_on()
+    }
+
+    /// Creations of the present epoch.
+    pub(super) fn opening(&self) -> u32 {
+        let opening = |slot: &&Slot| matches!(slot.place, Place::Creating { .. });
+        u32::try_from(self.slots.iter().filter(opening).count()).expect("a few")
     }
 
     /// The place whose present job this task does.

@@ -18,9 +18,13 @@ pub(super) enum Step {
     Leave(usize),
     /// A caller helps itself.
     Take,
-    /// A borrower sets its bit, and goes to the desk at once or later.
-    Home(usize, bool),
-    Nudge,
+    /// A borrower gives back: by its bit, or at the desk if that is attended.
+    Home(usize),
+    /// Somebody comes to the desk without a cause.
+    Visit,
+    /// Somebody takes what lies idle, only to look at it.
+    Look(u32),
+    Add,
     Give(usize, GiveBack),
     Begin(usize),
     End(usize, u8),
@@ -51,8 +55,10 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         24 => any::<usize>().prop_map(Step::PollWoken),
         4 => any::<usize>().prop_map(Step::Leave),
         8 => Just(Step::Take),
-        20 => (any::<usize>(), any::<bool>()).prop_map(|(nth, tell)| Step::Home(nth, tell)),
-        3 => Just(Step::Nudge),
+        20 => any::<usize>().prop_map(Step::Home),
+        3 => Just(Step::Visit),
+        2 => (0u32..8).prop_map(Step::Look),
+        1 => Just(Step::Add),
         5 => (any::<usize>(), how).prop_map(|(nth, how)| Step::Give(nth, how)),
         24 => any::<usize>().prop_map(Step::Begin),
         24 => (any::<usize>(), any::<u8>()).prop_map(|(nth, dice)| Step::End(nth, dice)),
@@ -83,9 +89,11 @@ fn long_time() -> impl Strategy<Value = Duration> {
 
 /// A small pool. All times differ, none is a multiple of another, and the back-off is long, so that it seldom ends at once.
 pub(super) fn settings() -> impl Strategy<Value = Config> {
-    (0u32..=8, 0u32..=20, 1u32..=4, prop::option::of(1u32..=4), any::<u64>()).prop_map(
-        |(max_size, max_waiters, max_creating, fail_fast_after, seed)| Config {
+    let numbers = (0u32..=8, prop_oneof![Just(0), 0u32..=5], 0u32..=20, 1u32..=4);
+    (numbers, prop::option::of(1u32..=4), any::<u64>()).prop_map(
+        |((max_size, min_idle, max_waiters, max_creating), fail_fast_after, seed)| Config {
             max_size,
+            min_idle,
             max_waiters,
             max_creating,
             create_timeout: Duration::from_nanos(2_300_000_011),

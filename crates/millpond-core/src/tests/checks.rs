@@ -36,6 +36,49 @@ fn a_fit_one_is_lent_before_one_that_needs_a_check() {
 }
 
 #[test]
+fn a_check_is_no_use_so_what_nobody_takes_is_closed_as_idle_all_the_same() {
+    let mut rig = Rig::filled(1);
+    for _ in 0..5 {
+        rig.pass(secs(100));
+        assert_eq!(rig.try_get().why(), Why::Checking);
+        rig.finish(Job::Check, Outcome::Fit);
+    }
+    rig.pass(secs(138));
+    assert_eq!((rig.idle(), rig.core.totals().closed), (0, 1));
+}
+
+#[test]
+fn what_has_just_passed_a_check_is_lent_without_another() {
+    let mut rig = Rig::filled(1);
+    rig.pass(secs(100));
+    rig.try_get();
+    rig.finish(Job::Check, Outcome::Fit);
+    rig.pass(ms(999));
+    assert_eq!(rig.try_get(), Answer::Lent(0));
+    rig.home(0);
+    rig.pass(secs(1));
+    assert_eq!(rig.try_get().why(), Why::Checking);
+    rig.finish(Job::Check, Outcome::Fit);
+    rig.pass(secs(1));
+    assert_eq!(rig.try_get().why(), Why::Checking, "the window counts from the check");
+}
+
+#[test]
+fn what_passed_a_check_after_the_failed_one_began_is_above_suspicion() {
+    let mut rig = Rig::filled(3);
+    rig.pass(secs(2));
+    let (first, second) = (rig.queue(), rig.queue());
+    let (fails, passes) = (rig.jobs_of(Job::Check)[0], rig.jobs_of(Job::Check)[1]);
+    rig.cancel(first);
+    rig.cancel(second);
+    rig.pass(ms(1));
+    rig.end(passes, Outcome::Fit);
+    rig.pass(ms(1));
+    rig.end(fails, Outcome::Gone);
+    assert_eq!(rig.counts().checking, 1, "the third");
+}
+
+#[test]
 fn try_has_one_checked_in_the_background_and_says_so() {
     let mut rig = Rig::filled(2);
     rig.pass(secs(1));
@@ -103,9 +146,8 @@ fn one_failed_check_has_all_that_lay_idle_since_before_checked_at_once() {
     let id = rig.queue();
     let check = rig.job(Job::Check);
     rig.pass(ms(1));
-    rig.bits.give_back(late, rig.now);
-    // It came home after the check began, and is lent.
-    rig.feed(Input::Returned);
+    // It comes home after the check began, and is lent.
+    rig.home(late);
     rig.poll_lent(id);
     rig.home(late);
     rig.pass(ms(1));

@@ -120,7 +120,8 @@ fn drained_comes_once_and_only_when_the_last_is_gone() {
     for input in [
         Input::Close,
         Input::Tick,
-        Input::Returned,
+        Input::Take(0),
+        Input::Add,
         Input::Resize(5),
         Input::Resume,
         Input::DriverUp,

@@ -28,9 +28,8 @@ fn while_somebody_waits_everyone_comes_to_the_desk() {
     assert!(!rig.bits.attended);
     let id = rig.queue();
     assert!(rig.bits.attended);
-    rig.bits.give_back(lent, rig.now);
+    rig.home(lent);
     assert_eq!(rig.bits.take(), None, "it is for the caller that waits");
-    rig.feed(crate::Input::Returned);
     rig.poll_lent(id);
     assert!(!rig.bits.attended);
 }

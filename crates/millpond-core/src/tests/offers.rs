@@ -145,7 +145,7 @@ fn a_revoked_offer_is_closed_when_the_pool_closes() {
 
 #[test]
 fn an_offer_made_before_a_pause_or_a_close_may_still_be_claimed() {
-    for input in [Input::Pause, Input::Close, Input::Resize(0), Input::DriverLost] {
+    for input in [Input::Pause, Input::Close, Input::Resize(0)] {
         let (mut rig, first, _) = offered(0);
         rig.feed(input);
         assert_eq!(rig.poll_lent(first), 0, "{input:?}");

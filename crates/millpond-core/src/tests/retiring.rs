@@ -28,6 +28,21 @@ fn what_is_lent_is_closed_instead_of_lent_again() {
 }
 
 #[test]
+fn what_is_out_of_date_is_closed_without_being_cleaned_first() {
+    let mut stale = Rig::filled(1);
+    let lent = stale.lend();
+    stale.feed(NOW);
+    stale.give_back(lent, GiveBack::Reset);
+    let mut old = Rig::filled_with(1, |config| config.max_lifetime = secs(60));
+    let lent = old.lend();
+    old.skip(secs(60));
+    old.give_back(lent, GiveBack::Reset);
+    for rig in [stale, old] {
+        assert_eq!((rig.counts().closing, rig.counts().resetting), (1, 0));
+    }
+}
+
+#[test]
 fn a_taker_that_finds_a_stale_one_has_it_closed() {
     let mut rig = Rig::filled(1);
     let lent = rig.lend();
@@ -50,6 +65,56 @@ fn creations_in_flight_are_void() {
     assert_eq!((rig.counts().closing, rig.counts().offered), (1, 0));
     rig.run_jobs();
     rig.poll_lent(id);
+}
+
+#[test]
+fn callers_do_not_wait_for_a_creation_that_is_void() {
+    let mut rig = Rig::new(2);
+    rig.core.config.max_creating = 1;
+    let id = rig.queue();
+    let void = rig.job(Job::Create);
+    assert!(rig.begin(void));
+    rig.feed(NOW);
+    let creations = rig.jobs_of(Job::Create);
+    let [_, new] = creations[..] else { panic!("another is begun at once: {creations:?}") };
+    assert!(rig.begin(new));
+    rig.end(new, Outcome::Created);
+    assert_eq!(rig.poll_lent(id), new.index(), "while the void one goes on");
+    rig.end(void, Outcome::Created);
+    assert_eq!((rig.counts().closing, rig.core.totals().created), (1, 2));
+}
+
+#[test]
+fn a_void_creation_that_fails_says_nothing_about_the_next() {
+    for spread in [Duration::ZERO, secs(60)] {
+        let mut rig = Rig::new(1);
+        let id = rig.queue();
+        let void = rig.job(Job::Create);
+        assert!(rig.begin(void));
+        rig.feed(Input::RetireAll { spread });
+        rig.end(void, Outcome::CreateFailed { transient: false });
+        assert_eq!(rig.core.totals().create_failed, 1);
+        assert!(!rig.core.is_create_failing(), "the old password was wrong, not the new one");
+        rig.create();
+        rig.poll_lent(id);
+    }
+}
+
+#[test]
+fn a_void_creation_that_hangs_loses_its_place_and_delays_nobody() {
+    let mut rig = Rig::new(1);
+    let id = rig.queue();
+    let void = rig.job(Job::Create);
+    assert!(rig.begin(void));
+    rig.feed(NOW);
+    rig.pass(secs(10));
+    assert_eq!(rig.times(Action::Abandon(void, Job::Create)), 1);
+    assert_eq!((rig.counts().abandoned, rig.pause()), (1, Duration::ZERO));
+    let new = rig.job(Job::Create);
+    assert!(rig.begin(new));
+    rig.end(new, Outcome::Created);
+    rig.poll_lent(id);
+    assert_eq!((rig.core.totals().closed, rig.core.totals().create_failed), (0, 1));
 }
 
 #[test]
@@ -195,9 +260,6 @@ fn a_spread_does_not_pardon_what_was_retired_at_once_before() {
     rig.queue();
     assert_eq!(rig.counts().closing, 1, "nothing of the epoch before is lent");
     rig.give_back(cleaned, GiveBack::Reset);
-    if rig.counts().resetting > 0 {
-        rig.finish(Job::Reset, Outcome::Fit);
-    }
     assert_eq!((rig.counts().closing, rig.counts().offered), (2, 0));
 }
 

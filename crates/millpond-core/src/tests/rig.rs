@@ -152,12 +152,20 @@ impl Rig {
         self.feed(Input::Cancel(id));
     }
 
-    /// A borrower gives back by the bit, and goes to the desk if told to.
+    /// A borrower gives back: by its bit, or at the desk if that is attended.
     pub(super) fn home(&mut self, slot: u32) {
         self.bits.give_back(slot, self.now);
         if self.bits.attended {
-            self.feed(Input::Returned);
+            self.bits.claim(slot);
+            self.give_back(slot, GiveBack::Unused);
         }
+    }
+
+    /// A borrower comes to the desk with what it gives back, as all do while it is attended.
+    pub(super) fn bring(&mut self, slot: u32) {
+        self.bits.give_back(slot, self.now);
+        self.bits.claim(slot);
+        self.give_back(slot, GiveBack::Unused);
     }
 
     pub(super) fn give_back(&mut self, slot: u32, how: GiveBack) {

@@ -97,7 +97,7 @@ fn what_comes_back_unused_after_a_look_was_idle_all_the_time() {
     let mut rig = Rig::filled(1);
     rig.skip(secs(599));
     rig.feed(Input::Tick);
-    rig.feed(Input::Returned);
+    rig.feed(Input::Resume);
     let taken = rig.bits.take().expect("nobody waits");
     // The look comes while its taker has it.
     rig.pass(secs(2));

@@ -63,6 +63,9 @@ impl<M: Manager> Visit<'_, M> {
         let notes: Vec<_> = self.desk().core.notes().collect();
         for note in notes {
             match note {
+                Note::Added { slot } => {
+                    self.tell(EventKind::Added { resource: ResourceId(slot) });
+                }
                 Note::Created { slot, took } => {
                     self.tell(EventKind::Created { resource: ResourceId(slot), took });
                 }

@@ -20,6 +20,7 @@ use crate::driver::Order;
 use crate::error::{CreateFailure, CreateFault, Snapshot};
 use crate::holders::Holder;
 use crate::manager::Manager;
+use crate::shelf::Facts;
 use crate::sync::{Arc, MutexGuard};
 
 /// A stay at the desk.
@@ -36,15 +37,24 @@ pub(crate) struct Visit<'a, M: Manager> {
     pub(super) after: After<M>,
 }
 
-/// What happens once the lock is released. Waking is the usual case, so it does without an allocation.
+/// What happens once the lock is released. Wakers are the usual case, so they do without an allocation.
 pub(super) struct After<M: Manager> {
     wake: SmallVec<[Waker; 2]>,
     drop: SmallVec<[Waker; 2]>,
-    abort: Vec<AbortHandle>,
-    finished: Vec<AbortHandle>,
-    surplus: Vec<M::Resource>,
-    failures: Vec<CreateFailure<M::Error>>,
+    rare: Vec<Rare<M>>,
     pub(super) events: Vec<Record>,
+}
+
+/// What few visits leave behind.
+enum Rare<M: Manager> {
+    /// The job is to be stopped.
+    Stop(AbortHandle),
+    /// The job has ended.
+    Ended(AbortHandle),
+    /// Nobody asks for this resource any more.
+    Surplus(M::Resource),
+    /// Nobody asks for this error any more.
+    Forgotten(CreateFailure<M::Error>),
 }
 
 /// What a step answered to the one who took it.
@@ -56,6 +66,7 @@ pub(crate) enum Answer<C> {
     Queued(WaiterId),
     Refused(Refusal),
     Proceed,
+    Adopt(SlotId),
 }
 
 impl<'a, M: Manager> Visit<'a, M> {
@@ -69,15 +80,14 @@ impl<'a, M: Manager> Visit<'a, M> {
         // A clock may go back; deadlines counted from it would be over before they began.
         let now = desk.core.latest().map_or(now, |latest| now.max(latest));
         // Before the core may let callers help themselves: they compare with it.
-        // mutate:
-        hub.common.publish_tick(now);
+        // mutate: if false {
+        if desk.core.latest() != Some(now) {
+            hub.common.publish_tick(now);
+        }
         let after = After {
             wake: SmallVec::new(),
             drop: SmallVec::new(),
-            abort: Vec::new(),
-            finished: Vec::new(),
-            surplus: Vec::new(),
-            failures: Vec::new(),
+            rare: Vec::new(),
             events: Vec::new(),
         };
         Self { hub, desk: Some(desk), now, task: None, waker, by_driver: false, after }
@@ -135,14 +145,19 @@ impl<'a, M: Manager> Visit<'a, M> {
                         .extend(wakers.get_mut(id.index() as usize).and_then(Option::take));
                 }
                 Action::Proceed(_) => answer = Answer::Proceed,
+                Action::Adopt(id) => {
+                    to_open.push(id);
+                    answer = Answer::Adopt(id);
+                }
                 Action::Abandon(id, job) => {
                     let abort = aborts
                         .get_mut(id.index() as usize)
                         .and_then(|abort| abort.take_if(|(of, _)| *of == id));
-                    self.after.abort.extend(abort.map(|(_, abort)| abort));
+                    self.after.rare.extend(abort.map(|(_, abort)| Rare::Stop(abort)));
                     if job == Job::Create {
                         let fault = CreateFailure::fault(CreateFault::TimedOut);
-                        self.after.failures.extend(desk.last_create_failure.replace(fault));
+                        let old = desk.last_create_failure.replace(fault);
+                        self.after.rare.extend(old.map(Rare::Forgotten));
                     }
                 }
                 Action::Start(id, Job::Create) => {
@@ -169,8 +184,10 @@ impl<'a, M: Manager> Visit<'a, M> {
         self.hub.common.publish_epoch(core.epoch());
         for id in retagged {
             let (epoch, retire_at) = core.tag(id.index());
-            // mutate: let _ = (epoch, retire_at);
-            self.hub.shelves.facts(id.index()).retag(epoch, self.hub.common.retires(retire_at));
+            // mutate: let stamp = epoch;
+            let stamp = if core.is_suspect(id.index()) { Facts::suspect(epoch) } else { epoch };
+            // mutate: let _ = (stamp, retire_at);
+            self.hub.shelves.facts(id.index()).retag(stamp, self.hub.common.retires(retire_at));
         }
         for id in to_open {
             self.open_shelf(id);
@@ -185,14 +202,14 @@ impl<'a, M: Manager> Visit<'a, M> {
     pub(crate) fn bring(&mut self, id: SlotId, outcome: Outcome, resource: M::Resource) {
         let desk = self.desk.as_deref_mut().expect(HELD);
         if !desk.core.expects(id) {
-            self.after.surplus.push(resource);
+            self.after.rare.push(Rare::Surplus(resource));
             return;
         }
         let claim = desk.held[id.index() as usize]
             .as_mut()
             .expect("the claim of a slot with a job is held");
         *claim.resource_mut() = Some(resource);
-        if outcome == Outcome::Created {
+        if matches!(outcome, Outcome::Created | Outcome::Added) {
             let (epoch, retire_at) = desk.core.tag(id.index());
             let common = &self.hub.common;
             claim.facts().opened(epoch, common.to_tick(self.now), common.retires(retire_at));
@@ -203,9 +220,10 @@ impl<'a, M: Manager> Visit<'a, M> {
     pub(crate) fn note_create_failure(&mut self, id: SlotId, failure: CreateFailure<M::Error>) {
         let desk = self.desk.as_deref_mut().expect(HELD);
         if desk.core.expects(id) {
-            self.after.failures.extend(desk.last_create_failure.replace(failure));
+            let old = desk.last_create_failure.replace(failure);
+            self.after.rare.extend(old.map(Rare::Forgotten));
         } else {
-            self.after.failures.push(failure);
+            self.after.rare.push(Rare::Forgotten(failure));
         }
     }
 
@@ -216,7 +234,7 @@ impl<'a, M: Manager> Visit<'a, M> {
             .aborts
             .get_mut(id.index() as usize)
             .and_then(|abort| abort.take_if(|(of, _)| *of == id));
-        self.after.finished.extend(abort.map(|(_, abort)| abort));
+        self.after.rare.extend(abort.map(|(_, abort)| Rare::Ended(abort)));
     }
 
     /// A queued caller is woken by this visit's waker from now on.
@@ -320,23 +338,25 @@ impl<M: Manager> Drop for Visit<'_, M> {
         self.desk = None;
         let after = &mut self.after;
         // Each by itself: a waker or a destructor that panics costs nobody else anything.
-        for waker in after.wake.drain(..) {
-            let _ = contained(|| waker.wake());
+        if !after.wake.is_empty() {
+            for waker in after.wake.drain(..) {
+                let _ = contained(|| waker.wake());
+            }
         }
-        for abort in after.abort.drain(..) {
-            let _ = contained(|| abort.abort());
+        if !after.rare.is_empty() {
+            for rare in after.rare.drain(..) {
+                let _ = contained(|| match rare {
+                    Rare::Stop(abort) => abort.abort(),
+                    Rare::Ended(abort) => drop(abort),
+                    Rare::Surplus(resource) => dispose(Some(resource)),
+                    Rare::Forgotten(failure) => drop(failure),
+                });
+            }
         }
-        for abort in after.finished.drain(..) {
-            let _ = contained(|| drop(abort));
-        }
-        for waker in after.drop.drain(..).chain(self.waker.take()) {
-            let _ = contained(|| drop(waker));
-        }
-        for failure in after.failures.drain(..) {
-            let _ = contained(|| drop(failure));
-        }
-        for resource in after.surplus.drain(..) {
-            dispose(Some(resource));
+        if !after.drop.is_empty() || self.waker.is_some() {
+            for waker in after.drop.drain(..).chain(self.waker.take()) {
+                let _ = contained(|| drop(waker));
+            }
         }
         // Last, because it may take its time.
         self.hub.deliver(&mut after.events);

@@ -176,6 +176,27 @@ fn death_meets_give_back() {
         let told = caller.poll();
         rig.world.run();
         assert!(caller.finish(told).is_ready(), "it waits for a check that nobody makes");
+        assert_eq!(rig.world.checks(), 1, "what may have died is lent unchecked");
+        rig.end();
+    });
+}
+
+/// What was lent when the driver died comes home while the next one takes charge, and lies there as if it were above suspicion.
+#[test]
+fn taking_charge_meets_give_back() {
+    model(|| {
+        let rig = Rig::new(1, 1);
+        let lent = rig.lend();
+        drop(Running::only(&rig));
+        rig.hub.ensure_driver().expect("the world spawns");
+        let borrower = thread::spawn(move || drop(lent));
+        rig.hub.drive(2, true);
+        borrower.join().expect("it ends");
+        let mut caller = rig.caller();
+        let told = caller.poll();
+        rig.world.run();
+        assert!(caller.finish(told).is_ready(), "it waits for a check that nobody makes");
+        assert_eq!(rig.world.checks(), 1, "what may have died is lent unchecked");
         rig.end();
     });
 }

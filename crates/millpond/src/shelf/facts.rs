@@ -16,8 +16,9 @@ use crate::sync::{AtomicU64, Ordering};
 /// The facts of one slot.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
-    /// The pool's epoch when the creation began. A resource of another epoch than the pool's is not lent.
-    epoch: AtomicU64,
+    /// The pool's epoch when the creation began, with the highest bit set while the resource is suspect. While this is not the
+    /// pool's epoch, the resource passes the desk when it is taken and when it comes home.
+    stamp: AtomicU64,
     /// Since when the resource has rested, or had before it was lent.
     returned: AtomicU64,
     /// At this tick or later the resource must pass the desk before it is lent, to be retired.
@@ -43,7 +44,7 @@ impl Facts {
     /// A resource was opened.
     pub(crate) fn opened(&self, epoch: u64, tick: u64, retires: u64) {
         self.retires.store(retires, Ordering::Relaxed);
-        self.epoch.store(epoch, Ordering::Relaxed);
+        self.stamp.store(epoch, Ordering::Relaxed);
         self.created.store(tick, Ordering::Relaxed);
         self.returned.store(tick, Ordering::Relaxed);
         self.first_lease.store(self.lease.load(Ordering::Relaxed), Ordering::Relaxed);
@@ -55,10 +56,15 @@ impl Facts {
         self.returned.store(tick, Ordering::Relaxed);
     }
 
-    /// The resource moves to another epoch, and may have to retire earlier.
-    pub(crate) fn retag(&self, epoch: u64, retires: u64) {
+    /// The resource moves to another epoch, may have to retire earlier, or becomes [`suspect`](Self::suspect) or clear.
+    pub(crate) fn retag(&self, stamp: u64, retires: u64) {
         self.retires.store(retires, Ordering::Relaxed);
-        self.epoch.store(epoch, Ordering::Relaxed);
+        self.stamp.store(stamp, Ordering::Relaxed);
+    }
+
+    /// The stamp of a suspect resource of this epoch.
+    pub(crate) fn suspect(epoch: u64) -> u64 {
+        epoch | SUSPECT
     }
 
     /// Somebody has it now. Returns the number of the lease.
@@ -71,20 +77,33 @@ impl Facts {
         lease
     }
 
+    /// Somebody looks at it, which is no use of it.
+    pub(crate) fn inspected(&self, tick: u64, by: &'static Location<'static>) {
+        self.lent(tick, by);
+        let first = self.first_lease.load(Ordering::Relaxed);
+        self.first_lease.store(first + 1, Ordering::Relaxed);
+    }
+
     /// Whether the resource may be lent at `tick` in `epoch` without a word from the desk, having rested for less than
     /// `window`.
     #[inline]
     pub(crate) fn is_fresh(&self, tick: u64, epoch: u64, window: u64) -> bool {
         let rested = tick.saturating_sub(self.returned());
-        // mutate: tick < self.retires.load(Ordering::Relaxed) && epoch == self.epoch()
-        // mutate: rested < window && epoch == self.epoch()
+        // mutate: tick < self.retires.load(Ordering::Relaxed) && self.is_of(epoch)
+        // mutate: rested < window && self.is_of(epoch)
         // mutate: rested < window && tick < self.retires.load(Ordering::Relaxed)
-        rested < window && tick < self.retires.load(Ordering::Relaxed) && epoch == self.epoch()
+        rested < window && tick < self.retires.load(Ordering::Relaxed) && self.is_of(epoch)
+    }
+
+    /// Whether the resource is of this epoch, and not suspect.
+    #[inline]
+    pub(crate) fn is_of(&self, epoch: u64) -> bool {
+        self.stamp.load(Ordering::Relaxed) == epoch
     }
 
     #[inline]
     pub(crate) fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Relaxed)
+        self.stamp.load(Ordering::Relaxed) & !SUSPECT
     }
 
     #[inline]
@@ -117,3 +136,6 @@ impl Facts {
         (self.leases() == sequence).then_some(Lease { sequence, taken, holder })
     }
 }
+
+/// Marks the stamp of a suspect resource. No pool sees that many epochs.
+const SUSPECT: u64 = 1 << 63;
