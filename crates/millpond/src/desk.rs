@@ -243,7 +243,7 @@ impl<M: Manager> Hub<M> {
 
     /// A resource that was opened elsewhere joins; if it may not, it comes back with the reason.
     pub(crate) fn add(&self, resource: M::Resource) -> Result<(), (M::Resource, Why)> {
-        let mut visit = self.visit();
+        let Some(mut visit) = self.enter() else { return Err((resource, Why::Closed)) };
         match visit.step(Input::Add) {
             Answer::Adopt(id) => {
                 visit.bring(id, Outcome::Added, resource);
