@@ -78,6 +78,7 @@ pub mod callers;
 pub mod cells;
 pub mod fuse;
 pub mod hop;
+pub mod postgres;
 pub mod real;
 pub mod rig;
 pub mod scenario;

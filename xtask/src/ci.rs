@@ -30,6 +30,9 @@ pub(crate) const RUSTFMT: Need = Need { name: "rustfmt", probe: &["cargo", "fmt"
 pub(crate) const CLIPPY: Need = Need { name: "clippy", probe: &["cargo", "clippy", "--version"] };
 pub(crate) const GIT: Need = Need { name: "git", probe: &["git", "--version"] };
 
+/// Set, it makes a test fail that would otherwise skip itself for want of a service.
+pub(crate) const SERVICES_REQUIRED: &str = "MILLPOND_REQUIRE_SERVICES";
+
 /// Whether a CI service runs this (they all set `CI`).
 pub(crate) fn is_ci() -> bool {
     std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")

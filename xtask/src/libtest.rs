@@ -14,6 +14,8 @@ pub(crate) struct Target {
     pub(crate) ran: Vec<String>,
     /// The tests that failed.
     pub(crate) failed: Vec<String>,
+    /// The tests that could do nothing here, and why: libtest takes them for passed.
+    pub(crate) skipped: Vec<String>,
     /// Whether it has begun tests and not summed them up.
     running: bool,
 }
@@ -49,8 +51,12 @@ impl Target {
     }
 
     fn read(&mut self, line: &str) {
-        if let Some(count) = result(line) {
+        if let Some(skipped) = skipped(line) {
+            self.skipped.push(skipped.to_owned());
+        } else if let Some(count) = result(line) {
             self.count += count;
+            self.count.passed -= self.skipped.len().min(count.passed);
+            self.count.skipped += self.skipped.len();
             self.running = false;
         } else if is_start(line) {
             self.running = true;
@@ -127,6 +133,12 @@ fn result(line: &str) -> Option<Count> {
         }
     }
     Some(count)
+}
+
+/// `skipped test a::b: there is no server`, as a test says that needs what this machine lacks. On one thread, libtest has
+/// begun a line before it.
+fn skipped(line: &str) -> Option<&str> {
+    line.split_once("skipped test ").map(|(_, skipped)| skipped)
 }
 
 /// `test a::b ... ok`, or `FAILED`. What was ignored has no outcome.
@@ -221,6 +233,20 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
         assert_eq!(targets.len(), 1);
         assert_eq!(targets[0].count, Count::one(false));
         assert_eq!(targets[0].failed, ["a"]);
+    }
+
+    #[test]
+    fn a_test_that_skipped_itself_has_not_passed() {
+        let targets = parse(&[
+            "Running tests/postgres/main.rs (deps/postgres-1)",
+            "running 2 tests",
+            "skipped test outages::restart: there is no server",
+            "test outages::restart ... ok",
+            "test refusals::no_tokio ... ok",
+            "test result: ok. 2 passed; 0 failed; 0 ignored",
+        ]);
+        assert_eq!(targets[0].count, Count { passed: 1, failed: 0, skipped: 1 });
+        assert_eq!(targets[0].skipped, ["outages::restart: there is no server"]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use lexopt::prelude::*;
 
+use crate::ci::SERVICES_REQUIRED;
 use crate::report::{Count, seconds, table};
 use crate::step::{Ended, Finished, Step, Stopwatch};
 use crate::{files, libtest};
@@ -27,7 +28,7 @@ pub(crate) fn command(mut args: lexopt::Parser) -> Result<ExitCode, String> {
             other => return Err(other.unexpected().to_string()),
         }
     }
-    let report = run(filter.as_deref())?;
+    let report = run(filter.as_deref(), false)?;
     Ok(if report.count.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -37,10 +38,11 @@ pub(crate) struct Report {
     pub(crate) failed: Vec<String>,
 }
 
-/// Tries the patches whose file name contains `filter`.
-pub(crate) fn run(filter: Option<&str>) -> Result<Report, String> {
+/// Tries the patches whose file name contains `filter`. Those whose tests skip themselves are skipped, unless services are
+/// required: then the tests fail.
+pub(crate) fn run(filter: Option<&str>, services_required: bool) -> Result<Report, String> {
     let patches = read_patches(filter)?;
-    let mut copy = Copy::make()?;
+    let mut copy = Copy::make(services_required)?;
     let mut report = Report { count: Count::default(), failed: Vec::new() };
     let mut rows = Vec::new();
     for Patch { name, header } in &patches {
@@ -49,10 +51,13 @@ pub(crate) fn run(filter: Option<&str>) -> Result<Report, String> {
         println!("{:>7} s  {name}: {}", seconds(watch.elapsed()), outcome.describe());
         // What cargo or git said in full stands above; the table keeps to one line each.
         let said = outcome.describe().lines().next().unwrap_or_default().to_owned();
-        let killed = matches!(outcome, Outcome::Killed(_) | Outcome::TimedOut);
-        report.count += Count::one(killed);
-        if !killed {
-            report.failed.push(format!("{name}: {said}"));
+        match outcome {
+            Outcome::Killed(_) | Outcome::TimedOut => report.count += Count::one(true),
+            Outcome::Skipped(_) => report.count += Count { skipped: 1, ..Count::default() },
+            _ => {
+                report.count += Count::one(false);
+                report.failed.push(format!("{name}: {said}"));
+            }
         }
         rows.push([name.clone(), header.proves.clone(), header.takes_out.clone(), said]);
     }
@@ -91,6 +96,8 @@ enum Outcome {
     /// This test failed, as it should.
     Killed(String),
     TimedOut,
+    /// This test needs what the machine lacks.
+    Skipped(String),
     /// This command passed all the same.
     Survived(String),
     /// The test is no good: it does not pass, or does not run, on unchanged code.
@@ -106,6 +113,7 @@ impl Outcome {
         match self {
             Self::Killed(test) => format!("killed by {test}"),
             Self::TimedOut => format!("killed by the time limit of {} s", LIMIT.as_secs()),
+            Self::Skipped(test) => format!("skipped {test}"),
             Self::Survived(test) => format!("SURVIVED `cargo test {test}`"),
             Self::NotClean(said) => format!("on unchanged code, {said}"),
             Self::DoesNotApply(said) => format!("no longer applies\n{said}"),
@@ -122,13 +130,15 @@ struct Copy {
     files: Vec<String>,
     /// The test commands that passed on the clean copy.
     clean: BTreeSet<String>,
+    services_required: bool,
 }
 
 impl Copy {
-    fn make() -> Result<Self, String> {
+    fn make(services_required: bool) -> Result<Self, String> {
         let dir = files::target().join("patches");
         let (tree, target) = (dir.join("tree"), dir.join("target"));
-        let copy = Self { tree, target, files: files::list()?, clean: BTreeSet::new() };
+        let clean = BTreeSet::new();
+        let copy = Self { tree, target, files: files::list()?, clean, services_required };
         files::sync(&copy.files, &copy.tree)?;
         Ok(copy)
     }
@@ -136,7 +146,7 @@ impl Copy {
     fn try_patch(&mut self, name: &str, header: &Header) -> Result<Outcome, String> {
         for test in &header.tests {
             if let Some(problem) = self.problem_when_clean(test)? {
-                return Ok(Outcome::NotClean(format!("`cargo test {test}` {problem}")));
+                return Ok(problem);
             }
         }
         let applied = self.apply(name)?;
@@ -150,20 +160,27 @@ impl Copy {
     }
 
     /// Says what is wrong with a test before anything is patched. Asked once for each test.
-    fn problem_when_clean(&mut self, test: &str) -> Result<Option<String>, String> {
+    fn problem_when_clean(&mut self, test: &str) -> Result<Option<Outcome>, String> {
         if self.clean.contains(test) {
             return Ok(None);
         }
+        let not_clean = |said: &str, lines: &[String]| {
+            Outcome::NotClean(format!("`cargo test {test}` {said}\n{}", lines.join("\n")))
+        };
         let built = self.build(test)?;
         if !built.passed() {
-            return Ok(Some(format!("does not build\n{}", built.lines.join("\n"))));
+            return Ok(Some(not_clean("does not build", &built.lines)));
         }
         let ran = self.test(test)?;
         if !ran.passed() {
-            return Ok(Some(format!("{}\n{}", ran.ended.describe(), ran.lines.join("\n"))));
+            return Ok(Some(not_clean(&ran.ended.describe(), &ran.lines)));
         }
-        if libtest::total(&libtest::parse(&ran.lines)).passed == 0 {
-            return Ok(Some("runs no test".to_owned()));
+        let targets = libtest::parse(&ran.lines);
+        if let Some(skipped) = targets.iter().find_map(|target| target.skipped.first()) {
+            return Ok(Some(Outcome::Skipped(skipped.clone())));
+        }
+        if libtest::total(&targets).passed == 0 {
+            return Ok(Some(not_clean("runs no test", &[])));
         }
         self.clean.insert(test.to_owned());
         Ok(None)
@@ -218,13 +235,14 @@ impl Copy {
     }
 
     fn cargo_test(&self, test: &str, options: &[&str]) -> Step {
-        Step::cargo()
+        let step = Step::cargo()
             .args(["test"])
             .args(options)
             .args(test.split_whitespace())
             .dir(&self.tree)
             .env("CARGO_TARGET_DIR", &self.target)
-            .quiet()
+            .quiet();
+        if self.services_required { step.env(SERVICES_REQUIRED, "1") } else { step }
     }
 }
 

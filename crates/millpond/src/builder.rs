@@ -203,7 +203,8 @@ impl<M: Manager> Builder<M> {
     }
 
     /// Has every `get` and every return pass the desk, for a few times the cost: about a tenth of a microsecond instead of a
-    /// hundredth. In return nothing escapes it: a task that waits for itself is always told so (by
+    /// hundredth. In return nothing escapes it: a `get` in a forked child is always refused
+    /// ([`GetError::Forked`](crate::GetError::Forked)), a task that waits for itself is always told so (by
     /// [`Snapshot::held_by_caller`](crate::Snapshot::held_by_caller), where tasks have names), and it is known to the moment how long a resource has been held. Default: off.
     pub fn without_self_service(mut self) -> Self {
         self.self_service = false;

@@ -52,6 +52,9 @@ pub enum GetError<E> {
     /// The caller would have to wait, but nobody drives the pool: its runtime is gone, and there is none here. What lies idle
     /// is served all the same.
     NoRuntime(Box<Snapshot>),
+    /// This process was forked from one that had used the pool before: everything in it is the parent's. Build another pool in
+    /// the child. Its snapshot tells nothing but the name. See [the limits](crate#forking).
+    Forked(Box<Snapshot>),
 }
 
 impl<E> GetError<E> {
@@ -64,7 +67,8 @@ impl<E> GetError<E> {
             | Self::Create(_, snapshot)
             | Self::CreateFault(_, snapshot)
             | Self::Closed(snapshot)
-            | Self::NoRuntime(snapshot) => snapshot,
+            | Self::NoRuntime(snapshot)
+            | Self::Forked(snapshot) => snapshot,
         }
     }
 
@@ -90,7 +94,7 @@ impl<E> GetError<E> {
             | Self::CreateFault(..)
             | Self::NoRuntime(_) => true,
             Self::Create(_, snapshot) => snapshot.create_error_is_transient,
-            Self::Closed(_) => false,
+            Self::Closed(_) | Self::Forked(_) => false,
         }
     }
 
@@ -118,6 +122,11 @@ impl<E> fmt::Display for GetError<E> {
                 write!(f, "{snapshot}: {why}")?;
                 snapshot.tell_holder(f)
             }
+            Self::Forked(_) => write!(
+                f,
+                "pool `{}` belongs to the process that this one was forked from",
+                snapshot.pool
+            ),
         }
     }
 }
@@ -130,7 +139,10 @@ impl<E: Error + Send + Sync + 'static> Error for GetError<E> {
             }
             Self::Create(error, _) => Some(&**error),
             Self::CreateFault(fault, _) => Some(&**fault),
-            Self::TooManyWaiters { .. } | Self::Closed(_) | Self::NoRuntime(_) => None,
+            Self::TooManyWaiters { .. }
+            | Self::Closed(_)
+            | Self::NoRuntime(_)
+            | Self::Forked(_) => None,
         }
     }
 }
@@ -168,6 +180,9 @@ pub enum TryGetError {
     /// The pool is closing or closed.
     #[error("the pool is closed")]
     Closed,
+    /// This process was forked from one that had used the pool before; see [`GetError::Forked`].
+    #[error("the pool belongs to the process that this one was forked from")]
+    Forked,
 }
 
 impl TryGetError {
@@ -301,6 +316,30 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// What is known of a pool that is somebody else's.
+    pub(crate) fn nothing(pool: String) -> Self {
+        Self {
+            pool,
+            max: 0,
+            leased: 0,
+            idle: 0,
+            creating: 0,
+            checking: 0,
+            resetting: 0,
+            closing: 0,
+            waiting: 0,
+            ahead: 0,
+            waited: Duration::ZERO,
+            phases: Vec::new(),
+            last_create_error: None,
+            backing_off: None,
+            oldest_holders: Vec::new(),
+            held_by_caller: Vec::new(),
+            timeout: None,
+            create_error_is_transient: true,
+        }
+    }
+
     /// What took most of the waiting.
     #[must_use]
     pub fn longest_phase(&self) -> Option<Phase> {

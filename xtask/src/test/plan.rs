@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::conformance::Conformance;
 use super::layers::{Layer, Tally};
 use super::{Options, Verdict};
-use crate::ci::{CLIPPY, GIT, Need, RUSTFMT};
+use crate::ci::{CLIPPY, GIT, Need, RUSTFMT, SERVICES_REQUIRED};
 use crate::report::Count;
 use crate::step::{Finished, Step};
 use crate::{libtest, loom, mutants, patches, tidy};
@@ -43,6 +43,16 @@ pub(super) const PLAN: &[Planned] = &[
         )
     }),
     Planned { needs: &[GIT], slow: true, ..step("package", |s| s.check(PACKAGE_ARGS)) },
+    // The one optional feature: everything above is without it.
+    Planned { needs: &[CLIPPY], ..step("clippy with tracing", |s| s.check(TRACING_CLIPPY_ARGS)) },
+    step("tests with tracing", tracing_tests),
+    step("docs with tracing", |s| {
+        s.check_step(
+            Step::cargo()
+                .args(["doc", "-p", "millpond", "--features", "tracing", "--no-deps"])
+                .env("RUSTDOCFLAGS", "-D warnings"),
+        )
+    }),
     step("model check", model_check),
     step("examples", examples),
     step("storm", storms),
@@ -70,6 +80,20 @@ const EXAMPLES: &[&str] =
 
 /// What the storm runs on.
 const RUNTIMES: &[&str] = &["tokio", "smol", "async-std"];
+
+const TRACING_CLIPPY_ARGS: &[&str] = &[
+    "clippy",
+    "-p",
+    "millpond",
+    "-p",
+    "millpond-tests",
+    "--features",
+    "millpond-tests/tracing",
+    "--all-targets",
+    "--",
+    "-D",
+    "warnings",
+];
 
 const fn step(name: &'static str, run: fn(&mut Findings) -> Result<Verdict, String>) -> Planned {
     Planned { name, needs: &[], compiles: true, slow: false, run }
@@ -130,6 +154,7 @@ impl Findings {
         for target in targets {
             let name = target.short_name();
             self.failures.extend(target.failed.iter().map(|test| format!("{name}: {test}")));
+            self.notes.extend(target.skipped.iter().map(|test| format!("skipped {name}: {test}")));
         }
         let count = libtest::total(targets);
         if done.passed() && count.passed == 0 {
@@ -163,7 +188,11 @@ fn tidy(findings: &mut Findings) -> Result<Verdict, String> {
 
 fn tests(findings: &mut Findings) -> Result<Verdict, String> {
     let args = ["test", "--workspace", "--all-targets", "--no-fail-fast"];
-    let done = Step::cargo().args(args).run()?;
+    let mut step = Step::cargo().args(args);
+    if findings.options.require_services {
+        step = step.env(SERVICES_REQUIRED, "1");
+    }
+    let done = step.run()?;
     let targets = libtest::parse(&done.lines);
     findings.tally.add_targets(&targets, &findings.packages);
     let conformance = Conformance::of(&targets);
@@ -180,6 +209,24 @@ fn doctests(findings: &mut Findings) -> Result<Verdict, String> {
     let targets = libtest::parse(&done.lines);
     findings.tally.add(Layer::Doctests, libtest::total(&targets));
     Ok(findings.judge(&done, &targets))
+}
+
+/// What needs the feature `tracing`: a test target of its own, and one example in the documentation.
+fn tracing_tests(findings: &mut Findings) -> Result<Verdict, String> {
+    let mut verdict = Verdict::Passed;
+    for (layer, args) in [
+        (Layer::WholePool, ["-p", "millpond-tests", "--test", "tracing"]),
+        (Layer::Doctests, ["-p", "millpond", "--doc", "TracingSink"]),
+    ] {
+        let done = Step::cargo().args(["test", "--features", "tracing"]).args(args).run()?;
+        let targets = libtest::parse(&done.lines);
+        findings.tally.add(layer, libtest::total(&targets));
+        match findings.judge(&done, &targets) {
+            Verdict::Passed => {}
+            failed => verdict = failed,
+        }
+    }
+    Ok(verdict)
 }
 
 fn examples(findings: &mut Findings) -> Result<Verdict, String> {
@@ -248,7 +295,7 @@ fn sampled_mutants(findings: &mut Findings) -> Result<Verdict, String> {
 }
 
 fn all_patches(findings: &mut Findings) -> Result<Verdict, String> {
-    let report = patches::run(None)?;
+    let report = patches::run(None, findings.options.require_services)?;
     findings.tally.add(Layer::Patches, report.count);
     let failed = report.failed.len();
     findings.failures.extend(report.failed);
