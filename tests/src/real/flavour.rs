@@ -165,6 +165,10 @@ impl Runtime for Flavour {
     fn here(&self) -> u64 {
         (self.adapter)().here()
     }
+
+    fn task(&self) -> Option<u64> {
+        (self.adapter)().task()
+    }
 }
 
 impl fmt::Debug for Flavour {

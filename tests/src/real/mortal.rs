@@ -161,6 +161,10 @@ impl Runtime for Mortal {
         let shared = self.lock();
         if shared.here { shared.life.number } else { 0 }
     }
+
+    fn task(&self) -> Option<u64> {
+        self.on.task()
+    }
 }
 
 impl fmt::Debug for Mortal {

@@ -185,6 +185,13 @@ macro_rules! conformance {
                 who_comes_during_a_look_is_served_after_it
                 a_panic_during_a_look_costs_what_was_looked_at
             }
+            keeping {
+                as_many_as_are_to_be_ready_are_opened_unasked
+                what_is_taken_is_made_up_for_as_far_as_there_is_room
+                the_last_that_are_to_be_ready_are_never_too_idle
+                what_is_retired_is_replaced_unasked
+                where_there_is_no_runtime_the_first_caller_begins
+            }
             panics {
                 a_panic_in_create_costs_an_attempt
                 a_panic_in_check_costs_that_resource
@@ -207,12 +214,24 @@ macro_rules! conformance {
                 a_label_ends_with_its_lease
                 nobody_holds_what_lies_idle_was_detached_or_goes
             }
+            watching {
+                the_life_of_a_pool_is_told_and_numbered
+                each_closing_is_told_with_its_reason
+                each_failure_is_told_with_its_cause
+                each_refusal_is_told_with_its_place
+                what_an_operator_does_is_told
+                the_end_of_a_driver_is_told_and_the_next_one
+                a_sink_may_panic_and_may_call_the_pool
+                a_lease_that_lasts_too_long_is_suspected_and_never_ended
+                only_who_waits_for_itself_is_told_so
+            }
             settings {
                 settings_that_no_pool_can_have_are_refused_by_name
                 a_pool_with_nothing_but_defaults_works
                 a_pool_with_every_time_as_short_as_can_be_works
                 a_pool_has_the_name_it_was_given
                 the_last_of_several_settings_holds
+                a_pool_without_self_service_serves_as_well
             }
             defaults {
                 by_default_every_check_succeeds

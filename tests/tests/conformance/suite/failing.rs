@@ -10,10 +10,11 @@ use super::{ms, secs};
 
 pub(crate) async fn a_failure_that_may_pass_costs_waiting_and_no_error(on: Flavour) {
     let rig = Rig::new(on, |builder| builder.max_size(1).create_backoff(ms(1), ms(4)));
-    rig.manager.script(Op::Create, [Step::transient(), Step::transient(), Step::transient()]);
+    // If the pause doubled without end, the last would be hours long.
+    rig.manager.script(Op::Create, vec![Step::transient(); 24]);
     let pooled = rig.take().await;
-    assert_eq!((rig.manager.started(Op::Create), rig.manager.opened()), (4, 1));
-    assert_eq!(rig.pool.status().totals.create_failed, 3);
+    assert_eq!((rig.manager.started(Op::Create), rig.manager.opened()), (25, 1));
+    assert_eq!(rig.pool.status().totals.create_failed, 24);
     drop(pooled);
     rig.ends_clean().await;
 }
