@@ -90,6 +90,7 @@ macro_rules! conformance {
                 a_reset_has_a_deadline_of_its_own
                 a_close_has_a_deadline_of_its_own
                 a_return_in_time_is_worth_more_than_a_creation_that_hangs
+                a_creation_outlives_the_deadline_of_its_caller
             }
             hanging {
                 get_ends_by_its_deadline_while_create_hangs
@@ -278,6 +279,7 @@ macro_rules! conformance {
                 a_runtime_may_end_many_times
                 a_deadline_is_kept_though_the_pools_runtime_stands_still
                 who_waits_replaces_a_driver_that_stands_still
+                work_that_cannot_be_stopped_is_counted_until_it_ends
                 a_pool_serves_on_after_the_instance_that_drove_it_is_gone
                 many_short_lived_instances_share_a_pool
                 a_pool_may_be_built_where_there_is_no_runtime

@@ -260,6 +260,26 @@ pub(crate) async fn who_waits_replaces_a_driver_that_stands_still(on: Flavour) {
     rig.ends_clean().await;
 }
 
+pub(crate) async fn work_that_cannot_be_stopped_is_counted_until_it_ends(on: Flavour) {
+    let runtime = Mortal::new(on);
+    let rig = Rig::driven_by(on, runtime.clone(), |builder| {
+        builder.max_size(1).create_timeout(ms(900)).create_backoff(ms(1), ms(1))
+    });
+    let gate = Gate::new();
+    rig.manager.script(Op::Create, [Step::Ok.behind(&gate)]);
+    let waiting = rig.wait();
+    rig.eventually(|| gate.waiting() == 1).await;
+    runtime.freeze().await;
+    // The next driver gives the creation up, which nobody polls so that it could end, and has another begun.
+    drop(waiting.await.expect("the place is free again"));
+    assert!(rig.pool.status().abandoned >= 1);
+    runtime.thaw();
+    rig.eventually(|| rig.pool.status().abandoned == 0).await;
+    assert_eq!(gate.waiting(), 0);
+    rig.serves_at_full_size().await;
+    rig.ends_clean().await;
+}
+
 pub(crate) async fn a_pool_serves_on_after_the_instance_that_drove_it_is_gone(on: Flavour) {
     let rig = Rig::of(on, 2);
     let pool = rig.pool.clone();
