@@ -61,7 +61,9 @@ pub(crate) fn pool(
 
 /// A pool of one connection: the next borrower has the same as the last, unless it was closed.
 pub(crate) fn pool_of_one(manager: PostgresManager) -> Connections {
-    pool(manager, |builder| builder.max_size(1).check_after_idle(LONG))
+    pool(manager, |builder| {
+        builder.max_size(1).check_after_idle(LONG).reset_timeout(Duration::from_secs(20))
+    })
 }
 
 pub(crate) async fn take(pool: &Connections) -> Loan {
