@@ -79,6 +79,7 @@ pub mod fuse;
 pub mod hop;
 pub mod rig;
 pub mod scenario;
+pub mod watch;
 
 /// The quickstart compiles.
 #[cfg(doctest)]
