@@ -315,6 +315,9 @@ impl<M: Manager> Drop for Hub<M> {
                 dispose(claim.resource_mut().take());
             }
         }
+        // Its destructor is user code, and the one whose thread this is may be giving back a resource.
+        let failure = lock(&self.desk).last_create_failure.take();
+        let _ = contained(|| drop(failure));
     }
 }
 

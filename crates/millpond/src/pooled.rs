@@ -177,9 +177,16 @@ fn give_back<M: Manager>(mut claim: PoolClaim<M>, returned: Returned) {
 /// A resource that does not go home by its bit comes to the desk.
 #[cold]
 fn give_back_by_desk<M: Manager>(mut claim: PoolClaim<M>, how: GiveBack) {
+    // Whoever is the last to go takes the manager with it, whose destructor is user code.
     match claim.link().hub.upgrade() {
-        Some(hub) => hub.give_back(claim, how),
-        None => dispose(claim.resource_mut().take()),
+        Some(hub) => {
+            hub.give_back(claim, how);
+            let _ = contained(|| drop(hub));
+        }
+        None => {
+            dispose(claim.resource_mut().take());
+            let _ = contained(|| drop(claim));
+        }
     }
 }
 
