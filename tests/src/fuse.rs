@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Wake;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use millpond::{Disposition, Fitness, Manager, Metrics, Returned, Runtime, SpawnError, Task};
 use millpond_test::{ScriptedError, ScriptedManager, TestResource};
@@ -276,19 +276,31 @@ impl Wake for FusedWaker {
     }
 }
 
-/// A runtime, each call of which goes through a [`Fuse`] once it is armed, as does each first poll of its sleeps. Only a spawn
-/// can fail; all of them can panic.
+/// What goes wrong with a [`FusedRuntime`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Breaks {
+    /// Any of its calls panics, the first poll of a sleep included.
+    Calls,
+    /// It refuses a task.
+    Spawns,
+    /// Its clock goes back by a second, for one look.
+    Clock,
+}
+
+/// A runtime in which something goes wrong once, at a chosen call after it was armed.
 #[derive(Clone)]
 pub struct FusedRuntime<R> {
     inner: R,
+    breaks: Breaks,
     fuse: Fuse,
     armed: Arc<AtomicBool>,
 }
 
 impl<R> FusedRuntime<R> {
     /// Calls `inner`, and does not count yet.
-    pub fn new(inner: R, fuse: Fuse) -> Self {
-        Self { inner, fuse, armed: Arc::default() }
+    pub fn new(inner: R, breaks: Breaks, at: usize) -> Self {
+        let fault = if breaks == Breaks::Calls { Fault::Panic } else { Fault::Fail };
+        Self { inner, breaks, fuse: Fuse::new(fault, at), armed: Arc::default() }
     }
 
     /// Counts from now on.
@@ -296,34 +308,43 @@ impl<R> FusedRuntime<R> {
         self.armed.store(true, Ordering::Relaxed);
     }
 
-    /// A call that can panic, but not fail.
-    fn panics(&self, place: &'static str) {
-        if self.armed.load(Ordering::Relaxed) && self.fuse.fault() == Fault::Panic {
-            let _ = self.fuse.call(place);
-        }
+    /// Tells whether it was this one's fault.
+    pub fn fuse(&self) -> &Fuse {
+        &self.fuse
+    }
+
+    /// A call that is one of those which may break.
+    fn call(&self, which: Breaks, place: &'static str) -> Result<(), ScriptedError> {
+        let counts = self.breaks == which && self.armed.load(Ordering::Relaxed);
+        if counts { self.fuse.call(place) } else { Ok(()) }
     }
 }
 
 impl<R: Runtime + Clone> Runtime for FusedRuntime<R> {
     fn now(&self) -> Instant {
-        self.panics("the clock");
-        self.inner.now()
+        let _ = self.call(Breaks::Calls, CLOCK);
+        let now = self.inner.now();
+        match self.call(Breaks::Clock, CLOCK) {
+            Ok(()) => now,
+            Err(_) => now - Duration::from_secs(1),
+        }
     }
 
     fn sleep_until(&self, deadline: Instant) -> Task {
-        self.panics("the making of a sleep");
+        let _ = self.call(Breaks::Calls, "the making of a sleep");
         let (this, sleep) = (self.clone(), self.inner.sleep_until(deadline));
         Box::pin(async move {
-            this.panics("a sleep");
+            let _ = this.call(Breaks::Calls, "a sleep");
             sleep.await;
         })
     }
 
     fn spawn(&self, task: Task) -> Result<(), SpawnError> {
-        if self.armed.load(Ordering::Relaxed) && self.fuse.call("a spawn").is_err() {
-            return Err(SpawnError::new(task));
+        let _ = self.call(Breaks::Calls, SPAWN);
+        match self.call(Breaks::Spawns, SPAWN) {
+            Ok(()) => self.inner.spawn(task),
+            Err(_) => Err(SpawnError::new(task)),
         }
-        self.inner.spawn(task)
     }
 }
 
@@ -332,5 +353,10 @@ impl<R> fmt::Debug for FusedRuntime<R> {
         f.debug_struct("FusedRuntime").field("fuse", &self.fuse).finish_non_exhaustive()
     }
 }
+
+/// The place of a fuse that blew when the pool started a task.
+pub const SPAWN: &str = "a spawn";
+/// The place of a fuse that blew when the pool looked at the clock.
+pub const CLOCK: &str = "the clock";
 
 const OPEN: &str = "a resource is there until it is closed";

@@ -45,6 +45,10 @@ impl<'s, M: Manager> Watch<'s, M> {
         let (then, totals) = (seen.status.totals, now.totals);
         seen.failing = totals.create_failed > then.create_failed
             || (seen.failing && totals.created == then.created);
+        if moment == Moment::Rest {
+            let debt = now.size - now.closing > now.max;
+            assert!(!debt || now.idle == 0, "idle although there are too many: {now:?}");
+        }
         if moment == Moment::Rest && !self.paused.load(Ordering::Relaxed) {
             nobody_waits_in_vain(&now, seen.failing);
         }
