@@ -124,9 +124,10 @@ fn connections_that_ended_while_they_lay_idle_reach_no_caller() {
 }
 
 /// The other side is there, or seems to be, and never answers again: a half-open connection, a backend that hangs. What lies
-/// idle is found out by its check, at the deadline of that check, and one deadline is enough for all.
+/// idle is found out by its check, at the deadline of that check. That one deadline is enough for many is shown on the
+/// virtual clock.
 #[test]
-fn connections_whose_other_side_is_silent_cost_a_caller_one_check_deadline() {
+fn connections_whose_other_side_is_silent_reach_no_caller() {
     on_both(async || {
         let server = Server::start(1).expect("there is a port");
         let pool = pool(Lines::to(server.address()), |builder| {
@@ -140,9 +141,8 @@ fn connections_whose_other_side_is_silent_cost_a_caller_one_check_deadline() {
         fill(&pool, 4).await;
         server.behaves(Manner::Mute);
         let line = pool.get().await.expect("another is opened");
-        assert_eq!(pool.status().totals.created, 5);
-        // The first one was given up; the others may just be.
-        assert!(pool.status().totals.abandoned >= 1);
+        let totals = pool.status().totals;
+        assert!(totals.created == 5 && totals.abandoned >= 1, "{totals:?}");
         drop(line);
         server.behaves(Manner::Well);
         ends_clean(&pool, &[&server]).await;
