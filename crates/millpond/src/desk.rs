@@ -254,7 +254,7 @@ impl<M: Manager> Hub<M> {
         desk.driver.nudged = None;
         // mutate:
         desk.driver.armed = desk.core.next_timeout();
-        if desk.core.is_drained() { Turn::Stop } else { Turn::SleepUntil(desk.driver.armed) }
+        if desk.is_over() { Turn::Stop } else { Turn::SleepUntil(desk.driver.armed) }
     }
 
     /// Takes the first order that is `wanted`.
@@ -360,7 +360,12 @@ impl<M: Manager> Desk<M> {
             // mutate: None => driver.valid.is_none() || overdue(driver.armed),
             None => driver.valid.is_none() || overdue(driver.armed) || overdue(driver.nudged),
         };
-        needed && !self.core.is_drained()
+        needed && !self.is_over()
+    }
+
+    /// Whether nothing is left to do, ever. What was not closed in time leaves its order behind, with the resource in it.
+    fn is_over(&self) -> bool {
+        self.core.is_drained() && self.orders.is_empty()
     }
 
     /// Registers a waker, or replaces one, of somebody who watches the pool; returns what it replaced, to be dropped later.
