@@ -98,19 +98,17 @@ impl Manager for Blocking {
     }
 }
 
-/// A thread for each task and each sleep: those that block hold up nobody. On tokio they may hold up its timers, and with them
-/// everybody.
-#[derive(Clone, Copy, Debug)]
-struct Threads;
+/// A thread for each task, so that those that block hold up nobody, and a virtual clock for all.
+#[derive(Clone, Debug)]
+struct Threads(TestRuntime);
 
 impl Runtime for Threads {
     fn now(&self) -> Instant {
-        Tokio.now()
+        self.0.now()
     }
 
     fn sleep_until(&self, deadline: Instant) -> Task {
-        // No thread here is tokio's, so this is a thread that waits.
-        Tokio.sleep_until(deadline)
+        Runtime::sleep_until(&self.0, deadline)
     }
 
     fn spawn(&self, task: Task) -> Result<(), SpawnError> {
@@ -126,17 +124,16 @@ fn blocking(
 ) -> (Keeper, ScriptedManager, Pool<Blocking>) {
     let (door, inner) = (Door::default(), ScriptedManager::new(Tokio));
     let manager = Blocking { inner: inner.clone(), door: door.clone(), blocks_in };
-    // Only what blocks is in a hurry: on a busy machine anything may take its time.
-    let limit = |place| if place == blocks_in { ms(5) } else { secs(60) };
     let pool = Pool::builder(manager)
         .max_size(max)
         .max_creating(max)
         .create_backoff(ms(1), ms(1))
         .check_after_idle(Duration::ZERO)
-        .create_timeout(limit("create"))
-        .check_timeout(limit("check"))
-        .reset_timeout(limit("reset"))
-        .close_timeout(limit("close"))
+        .create_timeout(secs(10))
+        .check_timeout(secs(10))
+        .reset_timeout(secs(10))
+        .close_timeout(secs(10))
+        .get_timeout(secs(100))
         .build(runtime)
         .expect("the settings make sense");
     (Keeper(door), inner, pool)
@@ -147,20 +144,42 @@ fn blocking(
 /// own deadlines.
 #[test]
 fn creations_that_block_their_threads_are_counted_and_bounded() {
-    let (door, manager, pool) = blocking("create", 1, Threads);
-    while pool.status().stuck == 0 {
-        let error = block_on(pool.get().timeout(ms(2))).expect_err("nothing can be opened");
-        assert!(matches!(error, GetError::Timeout(_)), "{error}");
-    }
-    for _ in 0..10 {
-        assert!(block_on(pool.get().timeout(ms(2))).is_err());
-    }
+    let clock = TestRuntime::new();
+    let (door, manager, pool) = blocking("create", 1, Threads(clock.clone()));
+    let waits = thread::spawn({
+        let get = pool.get_owned();
+        move || block_on(get)
+    });
+    until(|| door.came() == 1);
+    clock.advance(secs(10));
+    until(|| pool.status().abandoned == 1);
+    // The pause after the failure passes, and no more than that.
+    let until_opening = |come: &dyn Fn() -> bool| {
+        until(|| {
+            if pool.status().creating == 0 {
+                clock.advance(ms(1));
+            }
+            come()
+        });
+    };
+    until_opening(&|| door.came() == 2);
+    clock.advance(secs(10));
+    until(|| pool.status().stuck == 1);
+    clock.advance(secs(100));
+    let error = waits.join().expect("it does not panic").expect_err("nothing can be opened");
+    assert!(matches!(error, GetError::Timeout(_)), "{error}");
+    assert!(pool.try_get().is_err());
     let status = pool.status();
     assert_eq!((status.abandoned, status.stuck, status.size), (1, 1, 1), "{status:?}");
-    assert_eq!(door.came(), 2, "one that was given up, and one whose place stays taken");
+    assert_eq!((status.creating, door.came()), (0, 2), "its place stays taken: {status:?}");
     door.open();
     until(|| pool.status().abandoned + pool.status().stuck == 0);
-    assert!(block_on(pool.get()).is_ok(), "all of them ended");
+    let waits = thread::spawn({
+        let get = pool.get_owned();
+        move || block_on(get)
+    });
+    until_opening(&|| waits.is_finished());
+    assert!(waits.join().expect("it does not panic").is_ok(), "all of them ended");
     assert!(block_on(pool.close(secs(60))).drained);
     until(|| manager.open_now() == 0);
 }
@@ -171,10 +190,17 @@ fn jobs_that_block_their_threads_cost_one_resource_and_no_borrower_its_time() {
     for (blocks_in, answer) in
         [("check", OnReturn::Reuse), ("reset", OnReturn::Reset), ("close", OnReturn::Discard)]
     {
-        let (door, manager, pool) = blocking(blocks_in, 1, Threads);
+        let clock = TestRuntime::new();
+        let (door, manager, pool) = blocking(blocks_in, 1, Threads(clock.clone()));
         manager.script_returns([answer]);
         drop(block_on(pool.get()).expect("there is one"));
-        let pooled = block_on(pool.get()).expect("another is opened in its place");
+        let waits = thread::spawn({
+            let get = pool.get_owned();
+            move || block_on(get)
+        });
+        until(|| door.came() == 1);
+        clock.advance(secs(10));
+        let pooled = waits.join().expect("it does not panic").expect("another is opened");
         assert_eq!((pooled.id(), pool.status().abandoned, door.came()), (1, 1, 1), "{blocks_in}");
         door.open();
         until(|| pool.status().abandoned == 0);

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use millpond::GetError;
 
+use crate::connecting::has_failed;
 use crate::lines::{LineError, Lines};
 use crate::server::Server;
 use crate::{current_thread, ms, multi_thread, pool, secs};
@@ -57,6 +58,7 @@ fn without_descriptors(server: SocketAddr) {
             }
         };
 
+        has_failed(&pool).await;
         let error = pool.get().timeout(ms(50)).await.expect_err("there is no descriptor");
         assert!(matches!(error, GetError::Timeout(_)), "{error}");
         let cause = error.source().and_then(|cause| cause.downcast_ref());

@@ -207,14 +207,18 @@ async fn serve(mut stream: TcpStream, mut orders: broadcast::Receiver<Order>, of
     let mut session = Session { write, of };
     loop {
         let goes_on = tokio::select! {
+            // What all are told comes before the answer to what was asked after it.
+            biased;
+            order = orders.recv() => match order {
+                Ok(Order::Say(said)) => {
+                    session.write.write_all(said.as_bytes()).await.map(|()| true)
+                }
+                Ok(Order::Reset) => session.reset(),
+                Ok(Order::HangUp) | Err(_) => Ok(false),
+            },
             asked = asked.next_line() => match asked {
                 Ok(Some(asked)) => session.answer(&asked).await,
                 _ => Ok(false),
-            },
-            order = orders.recv() => match order {
-                Ok(Order::Say(said)) => session.write.write_all(said.as_bytes()).await.map(|()| true),
-                Ok(Order::Reset) => session.reset(),
-                Ok(Order::HangUp) | Err(_) => Ok(false),
             },
         };
         if !matches!(goes_on, Ok(true)) {

@@ -73,18 +73,18 @@ fn a_get_that_is_dropped_after_any_number_of_polls_takes_nothing_from_the_next()
 fn what_an_aborted_task_and_a_panicking_one_left_is_never_seen() {
     on_both(async || {
         let (manager, pool) = scripted(1);
+        let half_way = Gate::new();
         let aborted = tokio::spawn({
-            let pool = pool.clone();
+            let (pool, half_way) = (pool.clone(), half_way.clone());
             async move {
                 let use_it = pool.with(async |resource| {
                     resource.soil();
-                    std::future::pending::<()>().await;
+                    half_way.wait().await;
                 });
                 use_it.await
             }
         });
-        eventually(|| pool.status().leased == 1).await;
-        yield_now().await;
+        eventually(|| half_way.waiting() == 1).await;
         aborted.abort();
         assert!(aborted.await.is_err_and(|error| error.is_cancelled()));
         assert!(!pool.get().await.expect("it was cleaned").is_dirty());
@@ -138,8 +138,8 @@ fn a_runtime_that_dies_in_the_middle_of_a_creation_takes_nobody_with_it() {
 fn a_driver_that_is_never_polled_again_is_replaced() {
     let clock = Jumping::default();
     let manager = ScriptedManager::new(clock.clone());
-    let pool = Pool::builder(manager.clone()).max_size(2).build(clock.clone());
-    let pool = pool.expect("the settings make sense");
+    let builder = Pool::builder(manager.clone()).max_size(2).close_timeout(secs(60));
+    let pool = builder.build(clock.clone()).expect("the settings make sense");
     let stalled = current_thread();
     let held = stalled.block_on(pool.get()).expect("there are two");
     drop(stalled.block_on(pool.get()).expect("there are two"));
