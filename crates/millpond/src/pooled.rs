@@ -259,6 +259,7 @@ fn orphaned<M: Manager>(mut claim: PoolClaim<M>) {
         std::mem::forget(claim);
     } else {
         dispose(claim.resource_mut().take());
+        let _ = contained(|| drop(claim));
     }
 }
 
@@ -266,7 +267,11 @@ fn orphaned<M: Manager>(mut claim: PoolClaim<M>) {
 #[cold]
 fn give_back_by_desk<M: Manager>(claim: PoolClaim<M>, how: GiveBack) {
     match claim.link().hub.upgrade() {
-        Some(hub) => hub.give_back(claim, how),
+        Some(hub) => {
+            hub.give_back(claim, how);
+            // Whoever is the last to go takes the manager with it, whose destructor is user code.
+            let _ = contained(|| drop(hub));
+        }
         None => orphaned(claim),
     }
 }
