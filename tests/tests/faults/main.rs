@@ -4,6 +4,7 @@
 //!
 //! A fault that strikes at some point of a longer course is in `loops`, at every point; races are in the loom models.
 
+mod blocking;
 mod callbacks;
 mod clocks;
 mod connecting;
