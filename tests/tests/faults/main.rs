@@ -12,6 +12,7 @@ mod descriptors;
 mod established;
 mod lines;
 mod server;
+mod table;
 mod tasks;
 
 use std::time::Duration;
