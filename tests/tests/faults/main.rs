@@ -4,6 +4,7 @@
 //!
 //! A fault that strikes at some point of a longer course is in `loops`, at every point; races are in the loom models.
 
+mod blocking;
 mod callbacks;
 mod clocks;
 mod connecting;
@@ -11,6 +12,7 @@ mod descriptors;
 mod established;
 mod lines;
 mod server;
+mod table;
 mod tasks;
 
 use std::time::Duration;
