@@ -1,19 +1,20 @@
 //! A throw-away PostgreSQL server, in a folder that goes with it. Tests and examples start one each.
 //!
 //! The server's programs are looked for in `PATH` and where Debian keeps them. It listens on a Unix socket in its folder and
-//! nowhere else, so no port has to be free. It refuses to run as root: started by root, it runs as the user `postgres`.
+//! nowhere else, unless told to. It refuses to run as root: started by root, it runs as the user `postgres`.
 //!
 //! *Invariant:* nothing is left behind. A shell stands between: it stops the server and removes the folder when its input ends,
 //! and that ends with this process, however it ends.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::{DirBuilderExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::{env, fmt, fs, io};
+use std::{env, fmt, fs, io, thread};
 
 use tokio_postgres::Config;
 
@@ -21,6 +22,7 @@ use tokio_postgres::Config;
 #[derive(Debug)]
 pub struct Cluster {
     folder: PathBuf,
+    port: u16,
     keeper: Keeper,
 }
 
@@ -67,11 +69,33 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// The same for a test: `None` if this machine lacks what it takes. Then that is said, for `cargo xtask test` to count,
+    /// unless services are required.
+    ///
+    /// # Panics
+    ///
+    /// If there should be a server, and is none.
+    #[must_use]
+    #[track_caller]
+    pub fn for_test(settings: &[&str]) -> Option<Self> {
+        match Self::start(settings) {
+            Ok(cluster) => Some(cluster),
+            Err(NoCluster::Missing(what)) if env::var_os(REQUIRED).is_none() => {
+                let name = thread::current().name().unwrap_or("of no name").to_owned();
+                let line = format!("\nskipped test {name}: {what}\n");
+                // Past libtest, which keeps to itself what a test that passes has printed.
+                let _ = io::stderr().write_all(line.as_bytes());
+                None
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
     /// How to reach it.
     #[must_use]
     pub fn config(&self) -> Config {
         let mut config = Config::new();
-        config.host_path(&self.folder).user("postgres").dbname("postgres");
+        config.host_path(&self.folder).port(self.port).user("postgres").dbname("postgres");
         config
     }
 
@@ -79,13 +103,13 @@ impl Cluster {
     #[must_use]
     pub fn url(&self) -> String {
         let folder = self.folder.to_string_lossy().replace('/', "%2F");
-        format!("postgres://postgres@{folder}/postgres")
+        format!("postgres://postgres@{folder}:{}/postgres", self.port)
     }
 
-    /// Its folder.
+    /// The port that is its own, where `listen_addresses` makes it listen.
     #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Stops it, and waits until it is down.
@@ -125,7 +149,9 @@ impl Cluster {
             chown(&folder, Some(*id), None)?;
         }
         let keeper = Keeper::start(&folder, programs, user)?;
-        Ok(Self { folder, keeper })
+        // Free now, and most likely in a second.
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        Ok(Self { folder, port, keeper })
     }
 
     fn begin(&mut self, settings: &[&str]) -> Result<(), String> {
@@ -137,8 +163,8 @@ impl Cluster {
     fn configure(&self, settings: &[&str]) -> io::Result<()> {
         let data = self.folder.join("data");
         let mut file = fs::OpenOptions::new().append(true).open(data.join("postgresql.conf"))?;
-        let folder = self.folder.display();
-        writeln!(file, "unix_socket_directories = '{folder}'\n{SETTINGS}")?;
+        let (folder, port) = (self.folder.display(), self.port);
+        writeln!(file, "unix_socket_directories = '{folder}'\nport = {port}\n{SETTINGS}")?;
         for setting in settings {
             writeln!(file, "{setting}")?;
         }
@@ -265,6 +291,9 @@ const PROGRAMS_MISSING: &str =
 const PROGRAMS: [&str; 3] = ["initdb", "pg_ctl", "postgres"];
 const LOG: &str = "server.log";
 
+/// What `cargo xtask test --require-services` sets.
+const REQUIRED: &str = "MILLPOND_REQUIRE_SERVICES";
+
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// Reads orders, answers each with its exit status, and cleans up when there are no more. An answer that nobody reads any more
@@ -301,5 +330,6 @@ log_line_prefix = '%m [%p] %q%u %a '
 const ADMISSION: &str = "\
 local all +guarded scram-sha-256
 local all all trust
+host all +guarded all scram-sha-256
 host all all all trust
 ";

@@ -12,3 +12,4 @@ mod outages;
 mod refusals;
 mod statements;
 mod support;
+mod tls;

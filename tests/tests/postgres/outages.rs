@@ -14,7 +14,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Config, NoTls};
 
 use crate::support::{
-    Connections, LONG, Outside, close, cluster, config, pool, runtime, shared, take, until,
+    Connections, LONG, Outside, close, config, pool, runtime, shared, take, until,
 };
 
 const SIZE: usize = 8;
@@ -99,7 +99,7 @@ fn first_login(log: &str, application: &str) -> Option<Duration> {
 }
 
 fn a_restart_under_load(how: Stop) {
-    let Some(mut cluster) = cluster(&[]) else { return };
+    let Some(mut cluster) = Cluster::for_test(&[]) else { return };
     runtime().block_on(async {
         let manager = PostgresManager::new(config(&cluster, "restarted"));
         let pool = pool(manager.clone(), |builder| {
@@ -210,7 +210,7 @@ fn a_check_tells_what_a_connection_broke_of() {
 
 #[test]
 fn backends_that_hang_are_looked_at_together_and_cost_a_caller_one_check() {
-    let Some(cluster) = cluster(&[]) else { return };
+    let Some(cluster) = Cluster::for_test(&[]) else { return };
     runtime().block_on(async {
         let check = Duration::from_millis(500);
         let (pool, manager) = idle(&cluster, "hanging", check).await;

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use millpond::GetError;
 use millpond_postgres::{Error, PostgresManager};
+use millpond_tests::postgres::Cluster;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_postgres::Config;
 use tokio_postgres::error::SqlState;
 
-use crate::support::{Outside, close, cluster, config, pool, runtime, shared, take, until};
+use crate::support::{Outside, close, config, pool, runtime, shared, take, until};
 
 const AN_HOUR: Duration = Duration::from_secs(3600);
 
@@ -83,7 +84,7 @@ fn a_password_that_was_set_right_is_noticed_at_the_next_attempt() {
 #[test]
 fn a_server_with_too_few_connections_is_not_stormed_and_serves_with_what_it_has() {
     let settings = ["max_connections = 5", "superuser_reserved_connections = 2"];
-    let Some(cluster) = cluster(&settings) else { return };
+    let Some(cluster) = Cluster::for_test(&settings) else { return };
     runtime().block_on(async {
         let outside = Outside::connect(&cluster).await;
         outside.run("CREATE ROLE roach LOGIN").await;
@@ -120,7 +121,7 @@ fn a_server_with_too_few_connections_is_not_stormed_and_serves_with_what_it_has(
 #[test]
 fn a_server_that_is_full_is_waited_for() {
     let settings = ["max_connections = 4", "superuser_reserved_connections = 2"];
-    let Some(cluster) = cluster(&settings) else { return };
+    let Some(cluster) = Cluster::for_test(&settings) else { return };
     runtime().block_on(async {
         let outside = Outside::connect(&cluster).await;
         outside.run("CREATE ROLE roach LOGIN").await;
@@ -147,7 +148,7 @@ fn a_server_that_is_full_is_waited_for() {
 
 #[test]
 fn a_server_in_the_wrong_role_is_not_used() {
-    let Some(cluster) = cluster(&[]) else { return };
+    let Some(cluster) = Cluster::for_test(&[]) else { return };
     runtime().block_on(async {
         let outside = Outside::connect(&cluster).await;
         let mut config = config(&cluster, "role");

@@ -1,13 +1,11 @@
 //! What the tests against a real server share: the server, or the word that there is none; pools; a look from outside.
 
-use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::thread;
 use std::time::Duration;
 
 use millpond::{Builder, Pool, Pooled};
 use millpond_postgres::PostgresManager;
-use millpond_tests::postgres::{Cluster, NoCluster};
+use millpond_tests::postgres::Cluster;
 use millpond_tokio::Tokio;
 use tokio::runtime::Runtime;
 use tokio::task::yield_now;
@@ -17,28 +15,13 @@ use tokio_postgres::{Config, NoTls};
 pub(crate) type Connections = Pool<PostgresManager>;
 pub(crate) type Loan = Pooled<PostgresManager>;
 
-/// A server of the test's own. `None` if this machine has none: then that is said, for `cargo xtask test` to count.
-pub(crate) fn cluster(settings: &[&str]) -> Option<Cluster> {
-    match Cluster::start(settings) {
-        Ok(cluster) => Some(cluster),
-        Err(NoCluster::Missing(what)) if !is_required() => {
-            let name = thread::current().name().unwrap_or("of no name").to_owned();
-            // Past libtest, which keeps to itself what a test that passes has printed.
-            let line = format!("\nskipped test {name}: {what}\n");
-            let _ = std::io::stderr().write_all(line.as_bytes());
-            None
-        }
-        Err(error) => panic!("{error}"),
-    }
-}
-
 /// One server for all tests that do it no harm. It goes with the last of them.
 pub(crate) fn shared() -> Option<Arc<Cluster>> {
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(cluster) = shared.upgrade() {
         return Some(cluster);
     }
-    let cluster = Arc::new(cluster(&["max_connections = 100", "log_statement = all"])?);
+    let cluster = Arc::new(Cluster::for_test(&["max_connections = 100", "log_statement = all"])?);
     *shared = Arc::downgrade(&cluster);
     Some(cluster)
 }
@@ -132,10 +115,6 @@ pub(crate) async fn until(mut come: impl FnMut() -> bool) {
         }
     };
     timeout(LONG, wait).await.expect("this comes about");
-}
-
-fn is_required() -> bool {
-    std::env::var_os("MILLPOND_REQUIRE_SERVICES").is_some()
 }
 
 static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
