@@ -50,22 +50,6 @@ pub enum Input {
     DriverLost,
 }
 
-impl Input {
-    /// Whether it comes neither from a caller nor from a borrower. They come and go in an instant: what lies idle between two
-    /// of them says nothing about how much there is.
-    pub(crate) fn is_calm(self) -> bool {
-        !matches!(
-            self,
-            Self::Wait { .. }
-                | Self::Try
-                | Self::Claim(_)
-                | Self::Cancel(_)
-                | Self::Take(_)
-                | Self::GiveBack(..)
-        )
-    }
-}
-
 /// What is to be done, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::cast::{Stage, Task};
 use super::world::World;
 use crate::core::Mode;
-use crate::io::{Action, Input, Job, Why};
+use crate::io::{Action, Input, Job, Outcome, Why};
 use crate::slots::State;
 use crate::timers::TimerKey;
 use crate::waiters::Standing;
@@ -23,6 +23,8 @@ pub(super) struct Before {
     open: bool,
     /// What lies idle and may be lent, unless there is too much of it.
     fit: u8,
+    /// Whether the input is an occasion to see whether enough lies idle.
+    calm: bool,
     /// Whether the input is the poll of a caller that did not come for its offer in time.
     pub(super) claims_late: bool,
     /// Whether that is not the first time.
@@ -53,6 +55,14 @@ impl Before {
             charged: core.slots.counts().charged(),
             open: world.is_open(),
             fit: mask(world, |slot| !core.is_outdated(slot, world.now()) && !core.is_over_size()),
+            calm: match input {
+                Input::Tick => core.timers.keys().any(|key| {
+                    is_due(key) && !matches!(key, TimerKey::Deadline(_) | TimerKey::Offer(_))
+                }),
+                Input::Ended(_, outcome) => outcome != Outcome::Fit,
+                Input::Resize(_) | Input::Resume | Input::DriverUp => true,
+                _ => false,
+            },
             claims_late,
             was_late,
         }
@@ -152,12 +162,8 @@ fn enough_idle(before: &Before, world: &World, input: Input, actions: &[Action])
         return Err("one of too few is closed for lying idle".into());
     }
     let coming = core.slots.opening() + counts.checking + counts.resetting + counts.offered;
-    let is_calm = matches!(
-        input,
-        Input::Tick | Input::Ended(..) | Input::Resize(_) | Input::Resume | Input::DriverUp
-    );
     let returns = counts.live + counts.offered > world.shelf.idle.count_ones();
-    let undisturbed = is_calm && core.driver && !(core.waiters.waiting() > 0 && returns);
+    let undisturbed = before.calm && core.driver && !(core.waiters.waiting() > 0 && returns);
     if undisturbed && fresh + coming < min_idle && may_open(world) {
         return Err("too few lie idle, and nothing is opened".into());
     }

@@ -117,6 +117,27 @@ fn what_is_being_checked_or_cleaned_will_lie_idle_again() {
 }
 
 #[test]
+fn what_comes_home_by_way_of_cleaning_is_no_occasion_either() {
+    let mut rig = kept(10, 2);
+    let (lent, _) = (rig.lend(), rig.lend());
+    rig.give_back(lent, GiveBack::Reset);
+    rig.finish(Job::Reset, Outcome::Fit);
+    assert_eq!((rig.idle(), rig.counts().creating), (1, 0), "a borrower comes and goes");
+    rig.pass(ms(250));
+    assert_eq!(rig.counts().creating, 1);
+}
+
+#[test]
+fn a_check_that_costs_the_last_one_is_made_up_for_even_while_the_pool_sleeps() {
+    let mut rig = keeping_with(10, 1, |config| config.keepalive = secs(60));
+    rig.run_jobs();
+    rig.pass(secs(60));
+    assert_eq!((rig.counts().checking, rig.bits.attended), (1, true), "asleep");
+    rig.pass(secs(3));
+    assert_eq!((rig.counts().abandoned, rig.counts().creating), (1, 1));
+}
+
+#[test]
 fn a_creation_is_not_begun_when_enough_has_come_home_meanwhile() {
     let mut rig = kept(10, 1);
     let lent = rig.lend();
