@@ -267,8 +267,10 @@ const LOG: &str = "server.log";
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-/// Reads orders, answers each with its exit status, and cleans up when there are no more.
+/// Reads orders, answers each with its exit status, and cleans up when there are no more. An answer that nobody reads any more
+/// must not be the end of it.
 const SCRIPT: &str = r#"
+trap '' PIPE
 PATH="$2:$PATH"
 while read -r order; do
     case $order in

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use fork::{Fork, fork, waitpid};
 use futures::executor::block_on;
-use millpond::{Builder, GetError, Pool, Pooled, TryGetError};
+use millpond::{AddError, Builder, GetError, Manager, Pool, Pooled, TryGetError};
 use millpond_test::{OnReturn, Parked, Recorder, ScriptedManager, poll_once};
 use millpond_tokio::Tokio;
 
@@ -210,6 +210,11 @@ fn what_is_done_to_the_pool_in_a_child_is_not_done() {
         pool.pause();
         pool.resize(7).expect("a size that a pool can have");
         pool.retire_all(Duration::ZERO);
+        assert!(pool.retain(|_, _| false).removed.is_empty());
+        let own = block_on(parent.manager.create()).expect("it opens");
+        let own = pool.add(own).expect_err("it would be opened for nobody");
+        assert!(matches!(&own, AddError::Closed { .. }), "{own:?}");
+        std::mem::forget(own.into_resource());
         let report = block_on(pool.close(Duration::from_secs(60)));
         assert!(!report.drained, "nothing was closed");
         // Nobody waits here for what the parent does.

@@ -23,6 +23,8 @@ pub struct Config {
     pub close_timeout: Duration,
     /// A resource that lay idle at least this long is checked before it is lent.
     pub check_after_idle: Duration,
+    /// A resource that nobody has seen work for this long is checked where it lies, unasked.
+    pub keepalive: Duration,
     /// A resource that lay idle at least this long is closed.
     pub idle_timeout: Duration,
     /// A resource at least this old is closed when it lies idle or comes home.
@@ -61,6 +63,7 @@ impl Default for Config {
             reset_timeout: Duration::from_secs(3),
             close_timeout: Duration::from_secs(5),
             check_after_idle: Duration::from_secs(1),
+            keepalive: Duration::MAX,
             idle_timeout: Duration::from_secs(600),
             max_lifetime: Duration::from_secs(1800),
             lifetime_jitter: 25,

@@ -214,7 +214,8 @@ impl Both {
             (open as usize > pool.min_idle()).then(|| self.now + window)
         };
         let ages_at = pool.ages_at(slot).filter(|at| pool.config.min_idle > 0 && *at > self.now);
-        let due = [idle_out, ages_at, slot.retire_at].into_iter().flatten().min();
+        let unseen_at = slot.unseen().checked_add(pool.config.keepalive);
+        let due = [idle_out, ages_at, slot.retire_at, unseen_at].into_iter().flatten().min();
         let latest = due.map(|due| due.max(self.now + pool.interval()));
         let look = self.core.timers.get(TimerKey::Sweep);
         let late = latest.is_some_and(|latest| look.is_none_or(|at| at > latest));

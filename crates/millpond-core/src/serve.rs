@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::config::Config;
 use crate::core::{Core, Mode};
 use crate::io::{Action, Idle, Job, Why};
 use crate::notes::{CloseReason, Note};
@@ -253,7 +254,8 @@ impl Core {
         self.set_timer(TimerKey::Tick, now, self.config.tick);
     }
 
-    /// Closes idle resources that are too old or have lain idle too long, and sets the time for the next look.
+    /// Closes idle resources that are too old or have lain idle too long, has those checked that nobody has seen work for long,
+    /// and sets the time for the next look.
     pub(crate) fn sweep(&mut self, now: Instant, idle: &mut impl Idle) {
         let mut fresh = self.fresh_idle(now, idle);
         let mut from = 0;
@@ -271,12 +273,17 @@ impl Core {
                 }
             }
         }
+        self.keep_alive(now, idle);
         for index in self.slots.indices() {
             if self.slots.get(index).state.is_open() {
                 // What does not lie idle will do so from now on at the earliest, and what was kept may go when that does.
-                let rests = idle.peek(index) == Some(index) && !self.is_idle_out(index, now, idle);
+                let lies_idle = idle.peek(index) == Some(index);
+                let rests = lies_idle && !self.is_idle_out(index, now, idle);
                 let since = if rests { idle.since(index) } else { now };
                 self.schedule_sweep(index, since, now);
+                if lies_idle {
+                    self.look_by(self.unseen_at(index, idle.since(index)), now);
+                }
             }
         }
     }
@@ -296,20 +303,25 @@ impl Core {
     /// Makes sure that a look comes when this resource, at rest `since` then, may be due; but not in a rush, because what is
     /// lent may be overdue already.
     pub(crate) fn schedule_sweep(&mut self, index: u32, since: Instant, now: Instant) {
-        let soonest = now + self.look_interval();
         // What is kept in any case is not waited for.
         let spare = self.slots.open() > self.min_idle();
         let idle_out = since.checked_add(self.config.idle_timeout).filter(|_| spare);
         let ages_at = self.ages_at(index).filter(|at| *at > now);
-        let due = [idle_out, ages_at, self.slots.get(index).retire_at].into_iter().flatten().min();
+        let retire_at = self.slots.get(index).retire_at;
+        let due = [idle_out, ages_at, retire_at, self.unseen_at(index, since)];
+        self.look_by(due.into_iter().flatten().min(), now);
+    }
+
+    fn look_by(&mut self, due: Option<Instant>, now: Instant) {
         if let Some(due) = due {
-            self.timers.set_earlier(TimerKey::Sweep, due.max(soonest));
+            self.timers.set_earlier(TimerKey::Sweep, due.max(now + self.look_interval()));
         }
     }
 
     /// How far apart looks for what is overdue are at least.
     pub(crate) fn look_interval(&self) -> Duration {
-        let window = self.config.idle_timeout.min(self.config.max_lifetime);
+        let Config { idle_timeout, max_lifetime, keepalive, .. } = self.config;
+        let window = idle_timeout.min(max_lifetime).min(keepalive);
         (window / 16).clamp(SWEEP_SHORTEST, SWEEP_LONGEST)
     }
 

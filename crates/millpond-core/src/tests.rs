@@ -15,6 +15,7 @@ mod extremes;
 mod failures;
 mod growth;
 mod jobs;
+mod keepalive;
 mod keeping;
 mod lending;
 mod notes;

@@ -1,17 +1,22 @@
 //! The settings of a pool: each with its default and the reason for it, checked together when the pool is built.
 
+mod check;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use millpond_core::{Config, Core};
-use thiserror::Error;
 
+pub use self::check::BuildError;
+pub(crate) use self::check::GREATEST_SIZE;
 use crate::common::Common;
 use crate::desk::{Care, Hub};
+use crate::error::BuildReadyError;
 use crate::event::EventSink;
 use crate::manager::Manager;
 use crate::pool::Pool;
+use crate::pooled::Pooled;
 use crate::runtime::Runtime;
 use crate::shelf::WIDEST;
 
@@ -102,6 +107,15 @@ impl<M: Manager> Builder<M> {
     ///
     /// Default: 0, so that a pool that nobody uses holds nothing at the server. Worth more where opening takes long and
     /// callers come in bursts.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn example<M: millpond::Manager>(manager: M, runtime: impl millpond::Runtime) -> Result<(), millpond::BuildError> {
+    /// let pool = millpond::Pool::builder(manager).max_size(20).min_idle(4).build(runtime)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn min_idle(mut self, min_idle: usize) -> Self {
         self.min_idle = min_idle;
         self
@@ -116,6 +130,9 @@ impl<M: Manager> Builder<M> {
 
     /// The greatest number of creations at a time, from 1 to `max_size`. Default: a quarter of `max_size`, from 1 to 8, so that a restart
     /// is no connection storm. Does not follow a later `resize`.
+    ///
+    /// While something is lent, more than one begins only for callers whom returns will not serve before it could be ready, as
+    /// far as can be told from a quarter of the time that a creation takes.
     pub fn max_creating(mut self, max_creating: usize) -> Self {
         self.max_creating = Some(max_creating);
         self
@@ -156,6 +173,33 @@ impl<M: Manager> Builder<M> {
     /// a check. Default: 1 s: a busy pool never checks, a quiet one always does.
     pub fn check_after_idle(mut self, window: Duration) -> Self {
         self.times.check_after_idle = window;
+        self
+    }
+
+    /// How long a resource may lie idle before it is checked where it lies, whether or not anybody asks for it. At most a quarter
+    /// of what lies idle, rounded up, is away for that at a time, and what fails makes the others suspect as any failed check
+    /// does. A check is no use: `idle_timeout` goes on counting. With more than `idle_timeout` (unless `min_idle` keeps some
+    /// longer) or `max_lifetime` it would never come, so that is refused.
+    ///
+    /// Default: off (`Duration::MAX`), because `check_after_idle` protects callers as well and costs a quiet pool nothing. Worth
+    /// its round trips where something on the way forgets silent connections, or where callers should not be those who
+    /// find out.
+    ///
+    /// # Examples
+    ///
+    /// A firewall on the way forgets connections that were silent for six minutes:
+    ///
+    /// ```no_run
+    /// # fn example<M: millpond::Manager>(manager: M, runtime: impl millpond::Runtime) -> Result<(), millpond::BuildError> {
+    /// use std::time::Duration;
+    ///
+    /// let every = Duration::from_secs(300);
+    /// let pool = millpond::Pool::builder(manager).keepalive(every).build(runtime)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn keepalive(mut self, keepalive: Duration) -> Self {
+        self.times.keepalive = keepalive;
         self
     }
 
@@ -271,70 +315,42 @@ impl<M: Manager> Builder<M> {
         Ok(Pool::new(hub))
     }
 
-    /// Checks the settings and completes them.
-    fn config(&self) -> Result<Config, BuildError> {
-        let max_size = within("max_size", self.max_size, 1, GREATEST_SIZE)?;
-        let most_waiters = u32::MAX as usize / 2;
-        let min_idle = within("min_idle", self.min_idle, 0, GREATEST_SIZE)?;
-        let max_waiters = within("max_waiters", self.max_waiters, 0, most_waiters)?;
-        let default_creating = (max_size / 4).clamp(1, 8);
-        let max_creating = within(
-            "max_creating",
-            self.max_creating.unwrap_or(default_creating as usize),
-            1,
-            GREATEST_SIZE,
-        )?;
-        for (setting, value) in [("max_creating", max_creating), ("min_idle", min_idle)] {
-            if value > max_size {
-                return Err(contradiction(setting, value, "max_size", max_size));
-            }
-        }
-        let lifetime_jitter = within("lifetime_jitter", self.lifetime_jitter as usize, 0, 100)?;
-        let fail_fast_after = self
-            .fail_fast_after
-            .map(|n| within("fail_fast_after", n, 1, u32::MAX as usize))
-            .transpose()?;
-        let times = &self.times;
-        for (setting, time) in [
-            ("get_timeout", self.get_timeout),
-            ("create_timeout", times.create_timeout),
-            ("check_timeout", times.check_timeout),
-            ("reset_timeout", times.reset_timeout),
-            ("close_timeout", times.close_timeout),
-            ("idle_timeout", times.idle_timeout),
-            ("max_lifetime", times.max_lifetime),
-            ("create_backoff", times.backoff_base),
-            ("leak_after", self.leak_after),
-        ] {
-            if time.is_zero() {
-                return Err(BuildError::Zero { setting });
-            }
-        }
-        if times.backoff_base > times.backoff_cap {
-            let (first, longest) = (times.backoff_base, times.backoff_cap);
-            let (setting, other) = ("the first create_backoff", "the longest create_backoff");
-            return Err(contradiction(setting, first, other, longest));
-        }
-        // Where every idle resource is checked, nobody asks how long it lay idle.
-        let windows =
-            [times.check_after_idle, times.idle_timeout, times.max_lifetime, self.leak_after];
-        let shortest =
-            windows.into_iter().filter(|window| !window.is_zero()).min().unwrap_or(LONGEST_TICK);
-        let tick = (shortest / 4).clamp(SHORTEST_TICK, LONGEST_TICK);
-        Ok(Config {
-            max_size,
-            min_idle,
-            max_waiters,
-            max_creating,
-            lifetime_jitter,
-            fail_fast_after,
-            tick,
-            seed: seed(),
-            self_service: self.self_service,
-            watched: self.sink.is_some(),
-            leases_watched: self.leak_after != Duration::MAX,
-            ..self.times.clone()
-        })
+    /// Builds the pool and waits until its first resource can be lent, so that a program learns at its start whether the
+    /// server answers. It lies idle then, and no callback of the manager's but `create` has seen it.
+    ///
+    /// Waits as a [`get`](Pool::get) does: at most as long as `get_timeout`, through failed creations that are transient, each
+    /// of which takes `create_timeout` at most. With a [`min_idle`](Self::min_idle) the others are opened meanwhile and
+    /// afterwards; nobody waits for them.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildReadyError::Build`] as from [`build`](Self::build); [`BuildReadyError::Get`] if there was no resource in time, with
+    /// why the last creation failed. The pool is closed then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the pool: what it has opened is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example<M: millpond::Manager>(manager: M, runtime: impl millpond::Runtime) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use millpond::Pool;
+    ///
+    /// let pool = Pool::builder(manager).get_timeout(Duration::from_secs(5)).build_ready(runtime).await?;
+    /// assert_eq!(pool.status().leased, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn build_ready(
+        self,
+        runtime: impl Runtime,
+    ) -> Result<Pool<M>, BuildReadyError<M::Error>> {
+        let pool = self.build(runtime)?;
+        let first = pool.get().await?;
+        Pooled::put_back(first);
+        Ok(pool)
     }
 }
 
@@ -356,77 +372,6 @@ impl<M> fmt::Debug for Builder<M> {
     }
 }
 
-/// Settings that no pool can have; see [`Builder::build`].
-///
-/// # Examples
-///
-/// ```no_run
-/// # use millpond::{Manager, Pool, Runtime};
-/// # fn example<M: Manager>(manager: M, runtime: impl Runtime) {
-/// let error = Pool::builder(manager).max_size(3).max_creating(4).build(runtime).unwrap_err();
-/// assert_eq!(error.to_string(), "max_creating is 4, but max_size is only 3");
-/// # }
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// A number is too small or too large.
-    #[error("{setting} is {value}, but must be from {least} to {most}")]
-    #[non_exhaustive]
-    OutOfRange {
-        /// Which setting.
-        setting: &'static str,
-        /// What it was set to.
-        value: usize,
-        /// The least it may be.
-        least: usize,
-        /// The most it may be.
-        most: usize,
-    },
-    /// A time that must not be zero: nothing could happen in it, or nothing would keep an attempt from the next.
-    #[error("{setting} is zero, but must be longer")]
-    #[non_exhaustive]
-    Zero {
-        /// Which setting.
-        setting: &'static str,
-    },
-    /// Two settings do not go together.
-    #[error("{setting} is {value}, but {other} is only {other_value}")]
-    #[non_exhaustive]
-    Contradiction {
-        /// The greater one.
-        setting: &'static str,
-        /// What it was set to.
-        value: String,
-        /// The lesser one.
-        other: &'static str,
-        /// What it was set to.
-        other_value: String,
-    },
-}
-
-fn within(
-    setting: &'static str,
-    value: usize,
-    least: usize,
-    most: usize,
-) -> Result<u32, BuildError> {
-    u32::try_from(value)
-        .ok()
-        .filter(|_| (least..=most).contains(&value))
-        .ok_or(BuildError::OutOfRange { setting, value, least, most })
-}
-
-fn contradiction(
-    setting: &'static str,
-    value: impl fmt::Debug,
-    other: &'static str,
-    other_value: impl fmt::Debug,
-) -> BuildError {
-    let (value, other_value) = (format!("{value:?}"), format!("{other_value:?}"));
-    BuildError::Contradiction { setting, value, other, other_value }
-}
-
 /// How many slots share a word: few enough that each core can have a word of its own, if there are slots enough for that to
 /// pay, and never more than a word holds.
 fn shelf_width(max_size: u32) -> u32 {
@@ -435,17 +380,5 @@ fn shelf_width(max_size: u32) -> u32 {
     max_size.div_ceil(shelves).clamp(NARROWEST, WIDEST)
 }
 
-/// Jitter need not be the same in each process; hash keys are the randomness that `std` gives.
-fn seed() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(0)
-}
-
 /// Fewer slots to a word would cost more looks than they save collisions, above all in a pool that was small once.
 const NARROWEST: u32 = 8;
-/// Slots are found by a fixed map; a million is beyond what one would want to pool.
-pub(crate) const GREATEST_SIZE: usize = 1 << 20;
-/// The tick is no finer than timers usually are.
-const SHORTEST_TICK: Duration = Duration::from_millis(1);
-/// And no coarser than somebody who asks `holders` would like.
-const LONGEST_TICK: Duration = Duration::from_secs(1);

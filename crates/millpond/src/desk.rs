@@ -243,7 +243,7 @@ impl<M: Manager> Hub<M> {
 
     /// A resource that was opened elsewhere joins; if it may not, it comes back with the reason.
     pub(crate) fn add(&self, resource: M::Resource) -> Result<(), (M::Resource, Why)> {
-        let mut visit = self.visit();
+        let Some(mut visit) = self.enter() else { return Err((resource, Why::Closed)) };
         match visit.step(Input::Add) {
             Answer::Adopt(id) => {
                 visit.bring(id, Outcome::Added, resource);
@@ -336,9 +336,7 @@ impl<M: Manager> Hub<M> {
         desk.driver.nudged = None;
         // mutate:
         desk.driver.armed = desk.core.next_timeout();
-        // An order for a job that was given up before it began still holds its resource, though the place is free.
-        let is_over = desk.core.is_drained() && desk.orders.is_empty();
-        if is_over { Turn::Stop } else { Turn::SleepUntil(desk.driver.armed) }
+        if desk.is_over() { Turn::Stop } else { Turn::SleepUntil(desk.driver.armed) }
     }
 
     /// Takes the first order that is `wanted`.
@@ -405,6 +403,9 @@ impl<M: Manager> Drop for Hub<M> {
                 dispose(claim.resource_mut().take());
             }
         }
+        // Its destructor is user code, and the one whose thread this is may be giving back a resource.
+        let failure = lock(&self.desk).last_create_failure.take();
+        let _ = contained(|| drop(failure));
     }
 }
 
@@ -454,7 +455,12 @@ impl<M: Manager> Desk<M> {
             // mutate: None => driver.valid.is_none() || overdue(driver.armed),
             None => driver.valid.is_none() || overdue(driver.armed) || overdue(driver.nudged),
         };
-        needed && !self.core.is_drained()
+        needed && !self.is_over()
+    }
+
+    /// Whether nothing is left to do, ever. What was not closed in time leaves its order behind, with the resource in it.
+    fn is_over(&self) -> bool {
+        self.core.is_drained() && self.orders.is_empty()
     }
 
     /// The runtime that drives the pool, or is about to, as [`Runtime::here`] tells it.

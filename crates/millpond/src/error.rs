@@ -9,6 +9,7 @@ use millpond_core::{Phase, Refusal, Why};
 use thiserror::Error;
 
 use crate::brief::Brief;
+use crate::builder::BuildError;
 use crate::holders::Holder;
 
 /// Why [`Pool::get`](crate::Pool::get) did not yield a resource.
@@ -196,6 +197,33 @@ impl TryGetError {
             Why::Closed => Self::Closed,
         }
     }
+}
+
+/// Why [`Builder::build_ready`](crate::Builder::build_ready) did not yield a pool. `E` is the error of the
+/// [`Manager`](crate::Manager).
+///
+/// # Examples
+///
+/// ```
+/// use millpond::BuildReadyError;
+///
+/// /// Whether it is worth while to start the program again.
+/// fn may_pass<E>(error: &BuildReadyError<E>) -> bool {
+///     match error {
+///         BuildReadyError::Get(error) => error.is_retryable(),
+///         _ => false,
+///     }
+/// }
+/// ```
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BuildReadyError<E> {
+    /// The settings make no sense.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// There was no resource in time.
+    #[error(transparent)]
+    Get(#[from] GetError<E>),
 }
 
 /// What went wrong with a creation, other than that the manager said so. The pool takes each of them for transient.

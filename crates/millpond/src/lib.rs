@@ -139,7 +139,7 @@ pub use millpond_core::{CloseReason, Phase, Totals};
 pub use crate::add::AddError;
 pub use crate::builder::{BuildError, Builder};
 pub use crate::close::CloseReport;
-pub use crate::error::{CreateFault, GetError, Snapshot, TryGetError};
+pub use crate::error::{BuildReadyError, CreateFault, GetError, Snapshot, TryGetError};
 #[cfg(feature = "tracing")]
 pub use crate::event::TracingSink;
 pub use crate::event::{Event, EventKind, EventSink, Failure, RefusalReason, ResourceId};

@@ -111,6 +111,13 @@ impl<M: Manager> Pooled<M> {
         }
     }
 
+    /// Gives the resource back as it came, without a word to the manager.
+    pub(crate) fn put_back(mut this: Self) {
+        if let Some(claim) = this.claim.take() {
+            give_back_by_desk(claim, GiveBack::Unused);
+        }
+    }
+
     /// Keeps the resource for good: the pool forgets it, and may open another in its place.
     ///
     /// # Examples
@@ -252,6 +259,7 @@ fn orphaned<M: Manager>(mut claim: PoolClaim<M>) {
         std::mem::forget(claim);
     } else {
         dispose(claim.resource_mut().take());
+        let _ = contained(|| drop(claim));
     }
 }
 
@@ -259,7 +267,11 @@ fn orphaned<M: Manager>(mut claim: PoolClaim<M>) {
 #[cold]
 fn give_back_by_desk<M: Manager>(claim: PoolClaim<M>, how: GiveBack) {
     match claim.link().hub.upgrade() {
-        Some(hub) => hub.give_back(claim, how),
+        Some(hub) => {
+            hub.give_back(claim, how);
+            // Whoever is the last to go takes the manager with it, whose destructor is user code.
+            let _ = contained(|| drop(hub));
+        }
         None => orphaned(claim),
     }
 }

@@ -7,6 +7,7 @@ use futures::SinkExt;
 use millpond::Pooled;
 use millpond_postgres::{PostgresManager, Recycle};
 use millpond_test::poll_once;
+use millpond_tests::postgres::Cluster;
 use tokio_postgres::error::SqlState;
 
 use crate::support::{
@@ -195,9 +196,8 @@ const PIKE: &str = "SELECT nullif(current_setting('my.pike', true), '')";
 const SLEEP: &str = "SELECT pg_sleep(1000)";
 
 /// Which of these reach the next borrower.
-async fn left(recycle: Recycle, application: &str, leftovers: &[(&str, &str)]) -> Vec<bool> {
-    let Some(cluster) = shared() else { return Vec::new() };
-    let config = config(&cluster, application);
+async fn left(cluster: &Cluster, recycle: Recycle, leftovers: &[(&str, &str)]) -> Vec<bool> {
+    let config = config(cluster, "leftovers");
     let (pool, mut client, process) = lent(PostgresManager::new(config).recycle(recycle)).await;
     let mut left = Vec::new();
     for (leave, question) in leftovers {
@@ -213,8 +213,8 @@ async fn left(recycle: Recycle, application: &str, leftovers: &[(&str, &str)]) -
     left
 }
 
-fn nothing_is_left(recycle: Recycle, application: &str, leftovers: &[(&str, &str)]) {
-    let left = runtime().block_on(left(recycle, application, leftovers));
+fn nothing_is_left(cluster: &Cluster, recycle: Recycle, leftovers: &[(&str, &str)]) {
+    let left = runtime().block_on(left(cluster, recycle, leftovers));
     for ((leave, _), left) in leftovers.iter().zip(left) {
         assert!(!left, "`{leave}` left something for the next borrower");
     }
@@ -222,20 +222,23 @@ fn nothing_is_left(recycle: Recycle, application: &str, leftovers: &[(&str, &str
 
 #[test]
 fn what_commands_left_in_the_session_is_cleaned_where_there_is_need() {
-    nothing_is_left(Recycle::AsNeeded, "as needed", &[LEFTOVERS, PREPARED].concat());
+    let Some(cluster) = shared() else { return };
+    nothing_is_left(&cluster, Recycle::AsNeeded, &[LEFTOVERS, PREPARED].concat());
 }
 
 #[test]
 fn whatever_was_left_in_the_session_is_cleaned_each_time_if_so_chosen() {
-    nothing_is_left(Recycle::Clean, "clean", &[LEFTOVERS, UNSEEN].concat());
-    nothing_is_left(Recycle::DiscardAll, "discard all", &[LEFTOVERS, UNSEEN, PREPARED].concat());
+    let Some(cluster) = shared() else { return };
+    nothing_is_left(&cluster, Recycle::Clean, &[LEFTOVERS, UNSEEN].concat());
+    nothing_is_left(&cluster, Recycle::DiscardAll, &[LEFTOVERS, UNSEEN, PREPARED].concat());
     let sql = "RESET ALL; SELECT pg_advisory_unlock_all(); DISCARD TEMP".to_owned();
-    nothing_is_left(Recycle::Custom(sql), "custom", UNSEEN);
+    nothing_is_left(&cluster, Recycle::Custom(sql), UNSEEN);
 }
 
 #[test]
 fn the_limits_of_what_is_seen_are_as_documented() {
-    let left = runtime().block_on(left(Recycle::AsNeeded, "unseen", UNSEEN));
+    let Some(cluster) = shared() else { return };
+    let left = runtime().block_on(left(&cluster, Recycle::AsNeeded, UNSEEN));
     assert!(left.iter().all(|left| *left), "less is left than the documentation says: {left:?}");
 }
 

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use millpond_postgres::PostgresManager;
+use millpond::{Manager, Metrics};
+use millpond_postgres::{Error, PostgresManager};
 use millpond_tests::postgres::{Cluster, Stop};
 use tokio::task::JoinSet;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Config, NoTls};
 
 use crate::support::{
@@ -191,6 +193,22 @@ fn backends_that_were_killed_are_found_dead_and_nobody_gets_one() {
 }
 
 #[test]
+fn a_check_tells_what_a_connection_broke_of() {
+    let Some(cluster) = shared() else { return };
+    runtime().block_on(async {
+        let outside = Outside::connect(&cluster).await;
+        let manager = PostgresManager::new(config(&cluster, "broken"));
+        let mut client = manager.create().await.expect("it connects");
+        outside.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'broken'").await;
+        until(|| client.is_closed()).await;
+        let metrics = Metrics::new(tokio::time::Instant::now().into_std());
+        let error = manager.check(&mut client, &metrics).await.expect_err("it is lost");
+        let Error::Closed { source: Some(source), .. } = error else { panic!("{error:?}") };
+        assert_eq!(source.code(), Some(&SqlState::ADMIN_SHUTDOWN));
+    });
+}
+
+#[test]
 fn backends_that_hang_are_looked_at_together_and_cost_a_caller_one_check() {
     let Some(cluster) = cluster(&[]) else { return };
     runtime().block_on(async {
@@ -214,6 +232,8 @@ fn backends_that_hang_are_looked_at_together_and_cost_a_caller_one_check() {
         assert!(!processes.contains(&client.process_id().to_string()), "it is a new one");
         let failed = pool.status().totals.check_failed;
         until(|| pool.status().totals.check_failed == SIZE as u64).await;
+        // What was given up is gone, although nothing came from the other side.
+        until(|| manager.open_connections() == 1).await;
         signal("CONT");
         println!(
             "{failed} of {SIZE} had been found out when the first caller was served; at most {} open",
@@ -224,6 +244,5 @@ fn backends_that_hang_are_looked_at_together_and_cost_a_caller_one_check() {
         assert!(manager.most_open_connections() <= SIZE + given_up);
         drop(client);
         close(&pool).await;
-        until(|| manager.open_connections() == 0).await;
     });
 }

@@ -10,6 +10,8 @@ use millpond_postgres::PostgresManager;
 use millpond_tests::postgres::{Cluster, NoCluster};
 use millpond_tokio::Tokio;
 use tokio::runtime::Runtime;
+use tokio::task::yield_now;
+use tokio::time::timeout;
 use tokio_postgres::{Config, NoTls};
 
 pub(crate) type Connections = Pool<PostgresManager>;
@@ -59,7 +61,9 @@ pub(crate) fn pool(
 
 /// A pool of one connection: the next borrower has the same as the last, unless it was closed.
 pub(crate) fn pool_of_one(manager: PostgresManager) -> Connections {
-    pool(manager, |builder| builder.max_size(1).check_after_idle(LONG))
+    pool(manager, |builder| {
+        builder.max_size(1).check_after_idle(LONG).reset_timeout(Duration::from_secs(20))
+    })
 }
 
 pub(crate) async fn take(pool: &Connections) -> Loan {
@@ -109,12 +113,8 @@ impl Outside {
 
     /// Waits until so many of them are.
     pub(crate) async fn until_busy(&self, application: &str, busy: usize) {
-        for _ in 0..TURNS {
-            if self.busy(application).await == busy {
-                return;
-            }
-        }
-        panic!("there are never {busy} at work");
+        let wait = async { while self.busy(application).await != busy {} };
+        timeout(LONG, wait).await.expect("so many get to work");
     }
 
     async fn count(&self, which: &str, application: &str) -> usize {
@@ -126,13 +126,12 @@ impl Outside {
 
 /// Waits for something that others bring about.
 pub(crate) async fn until(mut come: impl FnMut() -> bool) {
-    for _ in 0..TURNS {
-        if come() {
-            return;
+    let wait = async {
+        while !come() {
+            yield_now().await;
         }
-        tokio::task::yield_now().await;
-    }
-    panic!("this does not come about");
+    };
+    timeout(LONG, wait).await.expect("this comes about");
 }
 
 fn is_required() -> bool {
@@ -143,6 +142,3 @@ static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
 
 /// Nothing here waits so long; what would have to is broken.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
-
-/// Some minutes on a busy machine.
-const TURNS: usize = 10_000_000;

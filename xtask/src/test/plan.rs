@@ -58,7 +58,7 @@ pub(super) const PLAN: &[Planned] = &[
     step("storm", storms),
     Planned { slow: true, ..step("loom", loom_models) },
     Planned { needs: &[GIT], slow: true, ..step("mutants", sampled_mutants) },
-    Planned { needs: &[GIT], slow: true, ..step("patches", all_patches) },
+    Planned { needs: &[GIT], slow: true, ..step("patches", sampled_patches) },
 ];
 
 const CLIPPY_ARGS: &[&str] = &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
@@ -294,8 +294,9 @@ fn sampled_mutants(findings: &mut Findings) -> Result<Verdict, String> {
     Ok(verdict(survived == 0, || format!("{survived} survived")))
 }
 
-fn all_patches(findings: &mut Findings) -> Result<Verdict, String> {
-    let report = patches::run(None, findings.options.require_services)?;
+fn sampled_patches(findings: &mut Findings) -> Result<Verdict, String> {
+    let Options { sample, seed, require_services, .. } = findings.options;
+    let report = patches::run_sample(sample, seed, require_services)?;
     findings.tally.add(Layer::Patches, report.count);
     let failed = report.failed.len();
     findings.failures.extend(report.failed);

@@ -7,7 +7,7 @@ use super::scope::{Also, Scope};
 use super::shelf::Age;
 use super::world::World;
 use crate::core::Mode;
-use crate::io::{Action, GiveBack, Input, Job, Outcome, Refusal, Why};
+use crate::io::{Action, GiveBack, Idle, Input, Job, Outcome, Refusal, Why};
 use crate::phases::Phases;
 use crate::slots::State;
 use crate::timers::TimerKey;
@@ -68,10 +68,12 @@ pub(super) enum Defect {
     LastIdleClosed,
     /// It counts on one that grows old.
     OldNotReplaced,
+    /// It has all checked at once that lie idle, unasked.
+    AllKeptAliveAtOnce,
 }
 
 impl Defect {
-    pub(super) const ALL: [Self; 26] = [
+    pub(super) const ALL: [Self; 27] = [
         Self::NoSecondLook,
         Self::FlagLowered,
         Self::CancelLosesOffer,
@@ -98,6 +100,7 @@ impl Defect {
         Self::IdleNotKept,
         Self::LastIdleClosed,
         Self::OldNotReplaced,
+        Self::AllKeptAliveAtOnce,
     ];
 
     /// A small search in which it shows.
@@ -112,6 +115,7 @@ impl Defect {
             | Self::SkippedStaysCharged
             | Self::LastComeFirst
             | Self::WindowLeftOpen => &[],
+            Self::AllKeptAliveAtOnce => &[Also::Checks, Also::Keepalive],
             Self::DeadlineLosesOffer => &[Also::Deadlines],
             Self::ShedIgnoresDebt | Self::BeginUnchecked => &[Also::Resizes],
             Self::RetireForgetsCreations | Self::VoidCountedOn | Self::RetireReversesOrder => {
@@ -280,6 +284,13 @@ impl Defect {
                     core.slots.enter(slot.index(), State::Vacant);
                     actions.pop();
                 }
+            }
+            (Self::AllKeptAliveAtOnce, Input::Tick) if !actions.is_empty() => {
+                while let Some(index) = world.shelf.peek(0).filter(|slot| world.shelf.claim(*slot))
+                {
+                    core.check(index, false, now, now);
+                }
+                actions.extend(core.actions.drain(..));
             }
             (Self::LastIdleClosed, _) => core.config.min_idle = 1,
             (Self::OldNotReplaced, _) => core.config.max_lifetime = Duration::from_secs(1800),

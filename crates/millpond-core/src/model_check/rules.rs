@@ -117,6 +117,11 @@ pub(super) fn step(before: &Before, world: &World, input: Input, actions: &[Acti
             return Err("I9: a caller is served at the desk while others wait".into());
         }
     }
+    let checks = actions.iter().filter(|action| matches!(action, Action::Start(_, Job::Check)));
+    let failed = actions.iter().any(|action| matches!(action, Action::Abandon(..)));
+    if input == Input::Tick && before.queue.is_empty() && !failed && checks.count() > 1 {
+        return Err("all that lies idle is taken away to be checked".into());
+    }
     enough_idle(before, world, input, actions)?;
     in_order(before, input, actions, &served, &queue)
 }
@@ -140,17 +145,19 @@ fn enough_idle(before: &Before, world: &World, input: Input, actions: &[Action])
         Action::Start(slot, Job::Close) => before.fit & 1 << slot.index() != 0,
         _ => false,
     });
-    // One of the others may have gone to a caller meanwhile.
-    if input == Input::Tick && closes_fit && before.queue.is_empty() && !world.shelf.raced {
+    // One of the others may have gone to a caller meanwhile, or to its check.
+    let counts = core.slots.counts();
+    let alone = before.queue.is_empty() && !world.shelf.raced;
+    if input == Input::Tick && closes_fit && alone && fresh + counts.checking < min_idle {
         return Err("one of too few is closed for lying idle".into());
     }
-    let counts = core.slots.counts();
-    let coming = core.slots.opening() + counts.checking + counts.resetting;
+    let coming = core.slots.opening() + counts.checking + counts.resetting + counts.offered;
     let is_calm = matches!(
         input,
         Input::Tick | Input::Ended(..) | Input::Resize(_) | Input::Resume | Input::DriverUp
     );
-    let undisturbed = is_calm && core.driver && core.waiters.waiting() == 0;
+    let returns = counts.live + counts.offered > world.shelf.idle.count_ones();
+    let undisturbed = is_calm && core.driver && !(core.waiters.waiting() > 0 && returns);
     if undisturbed && fresh + coming < min_idle && may_open(world) {
         return Err("too few lie idle, and nothing is opened".into());
     }

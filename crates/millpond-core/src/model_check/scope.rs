@@ -51,6 +51,8 @@ pub(super) enum Also {
     Sleep,
     /// The reaper finds what lay idle too long.
     Sweeps,
+    /// What lies idle for long is checked unasked.
+    Keepalive,
     /// Timers that are noticed late, by a poll, a cancel or the end of a job.
     Late,
     /// Creations take long, so that returns may serve those who wait before.
@@ -108,6 +110,7 @@ impl Scope {
             max_creating: self.max_creating,
             fail_fast_after: self.fail_fast_after,
             check_after_idle: OLD,
+            keepalive: if self.has(Also::Keepalive) { OLD } else { Duration::MAX },
             idle_timeout,
             max_lifetime,
             ..Config::default()

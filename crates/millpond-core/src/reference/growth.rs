@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::pool::{Mode, Place, Pool, Slot};
+use crate::Config;
 use crate::io::Job;
 
 /// What the reference knows about how fast resources are opened and come home.
@@ -47,7 +48,7 @@ impl Pool {
                 self.open(coming >= self.line.len(), now);
             } else if self.tending
                 && self.driver
-                && self.line.is_empty()
+                && (self.line.is_empty() || !self.is_any_out())
                 && self.idle_to_be(now) < self.min_idle()
             {
                 self.open(false, now);
@@ -66,12 +67,16 @@ impl Pool {
         self.config.min_idle.min(self.config.max_size) as usize
     }
 
-    /// How many lie idle, or will, that are not spoken for and have some time to live.
+    /// How many lie idle that have some time to live, or are on their way, be it to a caller.
     pub(super) fn idle_to_be(&self, now: Instant) -> usize {
         let fresh = self.indices().filter(|index| self.is_fresh(*index, now)).count();
         let counts = self.counts();
-        let coming = self.opening() + counts.checking + counts.resetting;
-        (fresh + coming as usize).saturating_sub(self.line.len())
+        let coming = self.opening() + counts.checking + counts.resetting + counts.offered;
+        fresh + coming as usize
+    }
+
+    fn is_any_out(&self) -> bool {
+        self.slots.iter().any(|slot| matches!(slot.place, Place::Lent | Place::Offered))
     }
 
     /// Whether a resource lies idle and is not about to be too old.
@@ -89,7 +94,8 @@ impl Pool {
 
     /// How far apart looks for what is too old are.
     pub(super) fn interval(&self) -> Duration {
-        self.config.idle_timeout.min(self.config.max_lifetime) / 16
+        let Config { idle_timeout, max_lifetime, keepalive, .. } = self.config;
+        idle_timeout.min(max_lifetime).min(keepalive) / 16
     }
 
     fn may_open(&self) -> bool {
@@ -131,8 +137,8 @@ impl Pool {
 
     /// How many of those who wait will be served by what comes home, before a creation could be ready.
     fn expected_returns(&mut self, now: Instant) -> u32 {
-        let out = |slot: &Slot| matches!(slot.place, Place::Lent | Place::Offered);
-        if self.line.is_empty() || !self.slots.iter().any(out) {
+        let full = self.counts().charged() >= self.config.max_size;
+        if full || self.line.is_empty() || !self.is_any_out() {
             (self.pace.since, self.pace.expected) = (None, None);
             return 0;
         }

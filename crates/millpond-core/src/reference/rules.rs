@@ -360,6 +360,16 @@ impl Pool {
                 self.start(index, Job::Close, now);
             }
         }
+        for index in self.indices() {
+            let counts = self.counts();
+            let idle = self.slots.iter().filter(|slot| slot.place == Place::Idle).count();
+            let quarter = (idle + counts.checking as usize).div_ceil(4);
+            let unseen = now - self.at(index).unseen() >= self.config.keepalive;
+            let may = self.driver && quarter > counts.checking as usize;
+            if self.at(index).place == Place::Idle && unseen && may {
+                self.check(index, now);
+            }
+        }
     }
 
     fn phase(&self) -> Option<Phase> {

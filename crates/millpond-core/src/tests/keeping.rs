@@ -79,7 +79,26 @@ fn while_callers_wait_it_is_they_who_count() {
     rig.pass(ms(300));
     assert_eq!(rig.counts().creating, 1, "for the one that waits");
     rig.create();
-    assert_eq!((rig.counts().offered, rig.counts().creating), (1, 2), "now for those to come");
+    assert_eq!((rig.counts().offered, rig.counts().creating), (1, 1), "it may soon be back");
+    let id = rig.woken()[0];
+    rig.poll_lent(id);
+    rig.pass(ms(250));
+    assert_eq!(rig.counts().creating, 2, "now for those to come");
+}
+
+#[test]
+fn a_first_caller_takes_one_of_those_that_are_opened_anyway() {
+    let mut rig = Rig::without_driver(|config| {
+        (config.max_size, config.min_idle, config.max_creating) = (10, 3, 10);
+    });
+    let id = rig.queue();
+    rig.feed(Input::DriverUp);
+    assert_eq!(rig.counts().creating, 3);
+    rig.run_jobs();
+    let lent = rig.poll_lent(id);
+    rig.bring(lent);
+    rig.pass(secs(1));
+    assert_eq!((rig.idle(), rig.core.totals().created), (3, 3));
 }
 
 #[test]
