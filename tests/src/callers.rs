@@ -4,8 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -34,19 +34,34 @@ pub struct Ran {
     pub panics: usize,
 }
 
+/// A moment at which a run may be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Somebody was polled.
+    Step,
+    /// Nothing will move any more unless time passes.
+    Rest,
+}
+
 struct Caller {
     future: Option<Task>,
     waker: Arc<FusedWaker>,
 }
 
 /// Runs callers and the runtime by turns until all callers have ended or were dropped. Time passes when none of them can go
-/// on without.
+/// on without. `look` is called at each [`Moment`].
 ///
 /// # Panics
 ///
 /// If callers are left that nothing will ever wake.
 #[track_caller]
-pub fn run(runtime: &TestRuntime, callers: Vec<Task>, cut: Cut, fuse: &Fuse) -> Ran {
+pub fn run(
+    runtime: &TestRuntime,
+    callers: Vec<Task>,
+    cut: Cut,
+    fuse: &Fuse,
+    look: impl Fn(Moment),
+) -> Ran {
     let waker = || Arc::new(FusedWaker::new(fuse.clone()));
     let mut callers: Vec<_> =
         callers.into_iter().map(|future| Caller { future: Some(future), waker: waker() }).collect();
@@ -70,11 +85,13 @@ pub fn run(runtime: &TestRuntime, callers: Vec<Task>, cut: Cut, fuse: &Fuse) -> 
                 ran.cut = true;
             }
             polls += 1;
+            look(Moment::Step);
         }
         // The reach of the cut is known by the number of polls, whether or not the last one left somebody waiting.
         ran.cut |= matches!(cut, Cut::After(n) if n < polls);
         first = false;
         runtime.run_until_idle();
+        look(if idle { Moment::Rest } else { Moment::Step });
         if callers.iter().all(|caller| caller.future.is_none()) {
             return ran;
         }
@@ -100,19 +117,40 @@ impl Caller {
     }
 }
 
-/// A runtime that drops one of its tasks at a chosen poll, as one that shuts down, or a task that is aborted.
+/// Which tasks a [`Reaper`] drops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reaped {
+    /// The one whose poll it is, as one that is aborted.
+    One,
+    /// All there are, as by a runtime that shuts down; what is spawned afterwards is on the next runtime.
+    All,
+}
+
+/// A runtime that drops tasks of its own at a chosen poll.
 #[derive(Clone)]
 pub struct Reaper {
     inner: TestRuntime,
+    reaped: Reaped,
     cut: Cut,
+    spared: Arc<AtomicBool>,
     polls: Arc<AtomicUsize>,
+    tasks: Arc<Mutex<Vec<Slot>>>,
 }
+
+/// A task, while it is neither being polled nor over.
+type Slot = Arc<Mutex<Option<Task>>>;
 
 impl Reaper {
     /// Spawns on `inner`, which is given as a handle.
     #[must_use]
-    pub fn new(inner: TestRuntime, cut: Cut) -> Self {
-        Self { inner, cut, polls: Arc::default() }
+    pub fn new(inner: TestRuntime, reaped: Reaped, cut: Cut) -> Self {
+        let (spared, polls, tasks) = Default::default();
+        Self { inner, reaped, cut, spared, polls, tasks }
+    }
+
+    /// Drops nothing any more.
+    pub fn spare(&self) {
+        self.spared.store(true, Ordering::Relaxed);
     }
 
     /// Whether there were polls enough for the cut.
@@ -120,6 +158,19 @@ impl Reaper {
     pub fn has_cut(&self) -> bool {
         let polls = self.polls.load(Ordering::Relaxed);
         matches!(self.cut, Cut::InsteadOf(n) | Cut::After(n) if n < polls)
+    }
+
+    fn reap(&self, one: &Slot) {
+        if self.spared.load(Ordering::Relaxed) {
+            return;
+        }
+        drop(take(one));
+        if self.reaped == Reaped::All {
+            let all =
+                std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+            // One by one, the oldest first: a destructor may look at what is left, and spawn.
+            all.iter().for_each(|slot| drop(take(slot)));
+        }
     }
 }
 
@@ -133,8 +184,9 @@ impl Runtime for Reaper {
     }
 
     fn spawn(&self, task: Task) -> Result<(), SpawnError> {
-        let mortal = Mortal { task: Some(task), cut: self.cut, polls: Arc::clone(&self.polls) };
-        self.inner.spawn(mortal)
+        let slot = Arc::new(Mutex::new(Some(task)));
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&slot));
+        self.inner.spawn(Mortal { slot, reaper: self.clone() })
     }
 }
 
@@ -146,25 +198,30 @@ impl fmt::Debug for Reaper {
 
 /// A task that may be dropped.
 struct Mortal {
-    task: Option<Task>,
-    cut: Cut,
-    polls: Arc<AtomicUsize>,
+    slot: Slot,
+    reaper: Reaper,
 }
 
 impl Future for Mortal {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let poll = self.polls.fetch_add(1, Ordering::Relaxed);
-        if self.cut == Cut::InsteadOf(poll) {
-            self.task = None;
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let poll = self.reaper.polls.fetch_add(1, Ordering::Relaxed);
+        if self.reaper.cut == Cut::InsteadOf(poll) {
+            self.reaper.reap(&self.slot);
         }
-        let Some(task) = &mut self.task else { return Poll::Ready(()) };
+        let Some(mut task) = take(&self.slot) else { return Poll::Ready(()) };
         let polled = task.as_mut().poll(cx);
-        if polled.is_ready() || self.cut == Cut::After(poll) {
-            self.task = None;
-            return Poll::Ready(());
+        if polled.is_pending() {
+            *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+        }
+        if self.reaper.cut == Cut::After(poll) {
+            self.reaper.reap(&self.slot);
         }
         polled
     }
+}
+
+fn take(slot: &Slot) -> Option<Task> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
 }

@@ -82,6 +82,7 @@ pub mod postgres;
 pub mod real;
 pub mod rig;
 pub mod scenario;
+pub mod watch;
 
 /// The quickstart compiles.
 #[cfg(doctest)]

@@ -69,7 +69,7 @@ usage: cargo xtask <command>
   test [--quick] [--require-services] [--sample N] [--seed S]
       Everything CI checks, with times, counts per layer, and `N passed, M failed` as the last line.
       --quick leaves out loom, mutants and patches; --require-services makes a missing program an error;
-      --sample and --seed choose the mutants that are tried.
+      --sample and --seed choose the mutants and the patches that are tried.
   ci
       What .ci/run runs: `test --require-services`.
   tidy

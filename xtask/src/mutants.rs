@@ -262,19 +262,19 @@ fn find_sites(filter: Option<&str>) -> Result<Vec<Site>, String> {
     Ok(sites)
 }
 
-/// Draws `n` of `sites`, each with the same chance, and keeps their order. The same seed draws the same ones.
-fn sample(mut sites: Vec<Site>, n: usize, seed: u64) -> Vec<Site> {
+/// Draws `n` of `all`, each with the same chance, and keeps their order. The same seed draws the same ones.
+pub(crate) fn sample<T>(mut all: Vec<T>, n: usize, seed: u64) -> Vec<T> {
     let mut state = seed;
-    while sites.len() > n {
+    while all.len() > n {
         // SplitMix64; the bias of the remainder is far below one place in a million.
         state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = state;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        let drawn = (z ^ (z >> 31)) % sites.len() as u64;
-        sites.remove(drawn as usize);
+        let drawn = (z ^ (z >> 31)) % all.len() as u64;
+        all.remove(drawn as usize);
     }
-    sites
+    all
 }
 
 /// The root manifest with the modelled crates as its only members.

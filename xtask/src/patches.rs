@@ -12,6 +12,7 @@ use std::time::Duration;
 use lexopt::prelude::*;
 
 use crate::ci::SERVICES_REQUIRED;
+use crate::mutants::sample;
 use crate::report::{Count, seconds, table};
 use crate::step::{Ended, Finished, Step, Stopwatch};
 use crate::{files, libtest};
@@ -28,7 +29,7 @@ pub(crate) fn command(mut args: lexopt::Parser) -> Result<ExitCode, String> {
             other => return Err(other.unexpected().to_string()),
         }
     }
-    let report = run(filter.as_deref(), false)?;
+    let report = run(read_patches(filter.as_deref())?, false)?;
     Ok(if report.count.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -38,10 +39,32 @@ pub(crate) struct Report {
     pub(crate) failed: Vec<String>,
 }
 
-/// Tries the patches whose file name contains `filter`. Those whose tests skip themselves are skipped, unless services are
-/// required: then the tests fail.
-pub(crate) fn run(filter: Option<&str>, services_required: bool) -> Result<Report, String> {
-    let patches = read_patches(filter)?;
+/// Tries those of the specifications, and so many of the others, drawn by a seed. That all apply is seen to in any case.
+pub(crate) fn run_sample(n: usize, seed: u64, services_required: bool) -> Result<Report, String> {
+    let patches = read_patches(None)?;
+    let copy = Copy::make(services_required)?;
+    let mut stale = Vec::new();
+    for Patch { name, .. } in &patches {
+        if !copy.apply(name, &["--check"])?.passed() {
+            stale.push(format!("{name}: no longer applies"));
+        }
+    }
+    let all = patches.len();
+    let (mut chosen, others): (Vec<_>, Vec<_>) =
+        patches.into_iter().partition(|patch| patch.header.proves.starts_with("spec"));
+    chosen.extend(sample(others, n, seed));
+    println!("{} of {all} patches, {n} of them drawn with --seed {seed}", chosen.len());
+    println!("`cargo xtask patches` tries all");
+    let mut report = run(chosen, services_required)?;
+    for patch in stale {
+        report.count += Count::one(false);
+        report.failed.push(patch);
+    }
+    Ok(report)
+}
+
+/// Tries patches. Those whose tests skip themselves are skipped, unless services are required: then the tests fail.
+fn run(patches: Vec<Patch>, services_required: bool) -> Result<Report, String> {
     let mut copy = Copy::make(services_required)?;
     let mut report = Report { count: Count::default(), failed: Vec::new() };
     let mut rows = Vec::new();
@@ -149,7 +172,7 @@ impl Copy {
                 return Ok(problem);
             }
         }
-        let applied = self.apply(name)?;
+        let applied = self.apply(name, &[])?;
         let outcome = if applied.passed() {
             self.run_patched(&header.tests)
         } else {
@@ -211,7 +234,7 @@ impl Copy {
         Ok(killed)
     }
 
-    fn apply(&self, name: &str) -> Result<Finished, String> {
+    fn apply(&self, name: &str, options: &[&str]) -> Result<Finished, String> {
         let patch = files::root().join(format!("{DIRECTORY}{name}.patch"));
         // Without the ceiling, git would find the repository that this copy lies in, and skip every file as being
         // outside.
@@ -219,6 +242,7 @@ impl Copy {
         let ceiling = ceiling.canonicalize().map_err(|e| format!("cannot find the copy: {e}"))?;
         Step::new("git")
             .args(["apply", "--whitespace=nowarn"])
+            .args(options)
             .args([patch])
             .dir(&self.tree)
             .env("GIT_CEILING_DIRECTORIES", ceiling)

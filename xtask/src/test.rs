@@ -45,9 +45,9 @@ pub(crate) struct Options {
     pub(crate) quick: bool,
     /// A program or service that is missing is an error.
     pub(crate) require_services: bool,
-    /// How many mutants to try.
+    /// How many mutants to try, and how many patches beside those of the specifications.
     pub(crate) sample: usize,
-    /// Which mutants to try.
+    /// Which of them.
     pub(crate) seed: u64,
 }
 
@@ -148,6 +148,6 @@ fn report(findings: &Findings, rows: &[Row]) {
     println!();
 }
 
-/// A mutant costs a build and some models. Few enough for every run; together with another seed now and then they reach
+/// A mutant costs a build and some models, a patch a build and a test. Few enough for every run; together with another seed now and then they reach
 /// every place.
 const SAMPLE: usize = 8;

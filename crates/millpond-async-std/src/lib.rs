@@ -41,6 +41,7 @@
 struct Readme;
 
 use std::future::Future as _;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::catch_unwind;
 use std::pin::pin;
 use std::sync::OnceLock;
@@ -99,6 +100,13 @@ impl Runtime for AsyncStd {
         // Dropping the handle leaves the task to itself.
         drop(task::spawn(task));
         Ok(())
+    }
+
+    fn task(&self) -> Option<u64> {
+        // What `block_on` polls is a task, too.
+        let mut number = DefaultHasher::new();
+        task::try_current()?.id().hash(&mut number);
+        Some(number.finish())
     }
 }
 

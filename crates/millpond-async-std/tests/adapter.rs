@@ -150,6 +150,23 @@ fn a_task_comes_back_if_the_system_has_no_threads() {
     alone("a_task_comes_back_if_the_system_has_no_threads", ("RUST_MIN_STACK", &stack), refused);
 }
 
+#[test]
+fn tasks_are_told_apart_and_so_is_what_is_blocked_on() {
+    assert_eq!(AsyncStd.task(), None, "no task");
+    let name = async || {
+        let name = AsyncStd.task();
+        task::yield_now().await;
+        assert_eq!(AsyncStd.task(), name, "it keeps its name");
+        name.expect("it has one")
+    };
+    let spawned = [task::spawn(name()), task::spawn(name())].map(task::block_on);
+    let blocked = [task::block_on(name()), task::block_on(name())];
+    let all = [spawned, blocked].concat();
+    for (place, name) in all.iter().enumerate() {
+        assert!(!all[..place].contains(name), "two of {all:?} have one name");
+    }
+}
+
 fn refused() {
     for _ in 0..2 {
         let (task, receiver) = message();

@@ -165,6 +165,7 @@ impl Core {
         let refusal = self.refusal(why, ahead, since, now, Some(phases));
         self.timers.clear(TimerKey::Deadline(id.index()));
         self.waiters.set(id, Standing::Refused(refusal));
+        // mutate:
         self.act(Action::Wake(id));
     }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Config {
     /// The greatest number of resources at any moment, whatever they are doing.
     pub max_size: u32,
+    /// How many resources are to lie idle at least, as far as `max_size` allows.
+    pub min_idle: u32,
     /// The greatest number of queued callers. Zero is exact: nobody ever waits.
     pub max_waiters: u32,
     /// The greatest number of creations in flight.
@@ -21,6 +23,8 @@ pub struct Config {
     pub close_timeout: Duration,
     /// A resource that lay idle at least this long is checked before it is lent.
     pub check_after_idle: Duration,
+    /// A resource that nobody has seen work for this long is checked where it lies, unasked.
+    pub keepalive: Duration,
     /// A resource that lay idle at least this long is closed.
     pub idle_timeout: Duration,
     /// A resource at least this old is closed when it lies idle or comes home.
@@ -51,6 +55,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             max_size: 10,
+            min_idle: 0,
             max_waiters: 1024,
             max_creating: 2,
             create_timeout: Duration::from_secs(10),
@@ -58,6 +63,7 @@ impl Default for Config {
             reset_timeout: Duration::from_secs(3),
             close_timeout: Duration::from_secs(5),
             check_after_idle: Duration::from_secs(1),
+            keepalive: Duration::MAX,
             idle_timeout: Duration::from_secs(600),
             max_lifetime: Duration::from_secs(1800),
             lifetime_jitter: 25,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
 use crate::config::Config;
-use crate::io::{Action, Idle, Input, Job, Why};
+use crate::io::{Action, Idle, Input, Job, Outcome, Why};
 use crate::notes::Note;
 use crate::pace::Pace;
 use crate::phases::PhaseClock;
@@ -38,6 +38,9 @@ pub struct Core {
     pub(crate) attended: bool,
     /// Demand beyond those who wait, for the present input only: a caller that does not wait, or may not.
     pub(crate) unasked: u32,
+    /// Whether the present input is an occasion to see whether enough lies idle: neither a caller's nor a borrower's. They come
+    /// and go in an instant; what lies idle between two of them says nothing about how much there is.
+    pub(crate) tending: bool,
     /// Jobs past their deadline whose `Ended` is still owed.
     pub(crate) abandoned: u32,
     pub(crate) totals: Totals,
@@ -78,6 +81,7 @@ impl Core {
             asleep: false,
             attended: false,
             unasked: 0,
+            tending: false,
             abandoned: 0,
             totals: Totals::default(),
             latest: None,
@@ -94,7 +98,14 @@ impl Core {
         self.latest = Some(now);
         self.notes.clear();
         let mut fired = false;
+        self.tending = match input {
+            // A creation or a close, or a job that cost a resource; the others give back what a borrower had.
+            Input::Ended(_, outcome) => outcome != Outcome::Fit,
+            Input::DriverUp | Input::Resize(_) | Input::Resume | Input::RetireAll { .. } => true,
+            _ => false,
+        };
         while let Some(key) = self.timers.pop_due(now) {
+            self.tending |= !matches!(key, TimerKey::Deadline(_) | TimerKey::Offer(_));
             self.fire(key, now, idle);
             fired = true;
         }
@@ -119,7 +130,7 @@ impl Core {
             Input::GiveBack(index, how) => self.give_back(index, how, now, idle),
             Input::Take(index) => self.take(index, idle),
             Input::Add => self.add(now),
-            Input::Begin(id) => self.begin(id, now),
+            Input::Begin(id) => self.begin(id, now, idle),
             Input::Ended(id, outcome) => self.ended(id, outcome, now, idle),
             Input::RetireAll { spread } => self.retire_all(spread, now, idle),
             Input::Close => self.close(now),
@@ -310,7 +321,7 @@ impl Core {
         let mut offers: Vec<_> =
             self.waiters.all().filter_map(|id| self.offered(id).map(|index| (id, index))).collect();
         offers.sort_unstable_by_key(|(id, _)| Reverse(self.waiters.get(*id).turn));
-        // mutate: offers.clear();
+        // mutate: offers.clear(); for (id, _) in &offers {
         for (id, _) in &offers {
             if self.withdraw(*id, now) {
                 self.waiters.enqueue_front(*id);

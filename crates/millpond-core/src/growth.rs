@@ -18,10 +18,13 @@ impl Core {
             let callers = self.waiters.waiting() + self.unasked;
             let wanted = coming < callers;
             trusting = wanted && coming > 0 && coming.saturating_add(returns) >= callers;
-            if !wanted || trusting {
+            if wanted && !trusting {
+                self.open(coming >= self.waiters.waiting(), now);
+            } else if self.lacks_idle(now, idle) {
+                self.open(false, now);
+            } else {
                 break;
             }
-            self.open(coming >= self.waiters.waiting(), now);
         }
         let look = self.pace.count_ends().filter(|_| trusting);
         if self.timers.get(TimerKey::Growth) != look {
@@ -30,6 +33,23 @@ impl Core {
                 None => self.timers.clear(TimerKey::Growth),
             }
         }
+    }
+
+    /// Whether too few lie idle. While callers wait for what others have that is no wonder, and while nobody drives the pool
+    /// it is no help.
+    fn lacks_idle(&self, now: Instant, idle: &impl Idle) -> bool {
+        let min_idle = self.min_idle();
+        min_idle > 0
+            && self.tending
+            && self.driver
+            && (self.waiters.waiting() == 0 || self.is_all_home(idle))
+            && self.idle_to_be(now, idle) < min_idle
+    }
+
+    /// Whether no resource is in other hands than the pool's, so that none can come home.
+    fn is_all_home(&self, idle: &impl Idle) -> bool {
+        let counts = self.slots.counts();
+        counts.live + counts.offered <= idle.count()
     }
 
     /// Whether one more creation may start now.
@@ -57,9 +77,9 @@ impl Core {
 
     /// How many of those who wait will be served by what comes home, before a creation could be ready.
     fn expected_returns(&mut self, now: Instant, idle: &impl Idle) -> u32 {
-        let counts = self.slots.counts();
-        let out = (counts.live + counts.offered).saturating_sub(idle.count());
-        if self.waiters.waiting() == 0 || out == 0 {
+        // A pool at its full size need not know, and under load each hand-over passes here.
+        let full = self.slots.counts().charged() >= self.config.max_size;
+        if full || self.waiters.waiting() == 0 || self.is_all_home(idle) {
             self.pace.rest();
             return 0;
         }

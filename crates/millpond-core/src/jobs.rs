@@ -64,13 +64,15 @@ impl Core {
         self.act(Action::Refuse(Refusal { why, ahead: 0, waited, phases }));
     }
 
-    pub(crate) fn begin(&mut self, id: SlotId, now: Instant) {
+    pub(crate) fn begin(&mut self, id: SlotId, now: Instant, idle: &impl Idle) {
         if !self.expects(id) {
             return;
         }
         if let State::Creating { unasked } = self.slots.get(id.index()).state {
             // Demand may have gone since: a waiter takes whatever comes first, a return or a creation.
-            let wanted = unasked || self.slots.coming() <= self.waiters.waiting();
+            let wanted = unasked
+                || self.slots.coming() <= self.waiters.waiting()
+                || self.idle_to_be(now, idle) <= self.min_idle();
             // What is still closing counts here: it and the new one would be open at the same time.
             let in_debt = self.slots.counts().charged() > self.config.max_size;
             if self.mode != Mode::Open || in_debt || !wanted {

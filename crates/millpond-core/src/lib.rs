@@ -40,6 +40,7 @@ mod callers;
 mod jobs;
 mod serve;
 mod growth;
+mod care;
 mod slots;
 mod waiters;
 mod timers;

@@ -19,7 +19,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use self::chance::Chance;
-use self::pool::{Place, Pool, Standing};
+use self::pool::{Place, Pool, Slot, Standing};
 use self::script::{Step, settings, step};
 use self::words::{Said, Told};
 use crate::io::{Action, GiveBack, Idle, Input, Job, Outcome};
@@ -182,13 +182,7 @@ impl Both {
         for (index, slot) in (0..).zip(&self.pool.slots) {
             if slot.place == Place::Idle {
                 idle |= 1u64 << index;
-                // A look will come when it is due, but no sooner than a sixteenth of the shortest window from now.
-                let window = self.pool.config.idle_timeout;
-                let old =
-                    slot.retire_at.map_or(slot.since + window, |at| at.min(slot.since + window));
-                let latest = old.max(self.now + window / 16);
-                let look = self.core.timers.get(TimerKey::Sweep);
-                assert!(look.is_some_and(|at| at <= latest), "slot {index} lies there for ever");
+                self.compare_look(index, slot);
             }
             if slot.place != Place::Vacant {
                 assert_eq!(self.core.tag(index), (slot.epoch, slot.retire_at));
@@ -205,6 +199,27 @@ impl Both {
             let deadline = caller.deadline().filter(|_| waits);
             assert!(deadline.is_none_or(|at| due.is_some_and(|due| due <= at)));
         }
+    }
+
+    /// A look at what lies idle will come when it is due, but no sooner than a sixteenth of the shortest window from now. What
+    /// is kept because nothing else lies idle is not looked at as idle before that may have changed.
+    fn compare_look(&self, index: u32, slot: &Slot) {
+        let pool = &self.pool;
+        let window = pool.config.idle_timeout;
+        let idle_out = if pool.config.min_idle == 0 {
+            Some(slot.since + window)
+        } else {
+            let counts = pool.counts();
+            let open = counts.live + counts.offered + counts.checking + counts.resetting;
+            (open as usize > pool.min_idle()).then(|| self.now + window)
+        };
+        let ages_at = pool.ages_at(slot).filter(|at| pool.config.min_idle > 0 && *at > self.now);
+        let unseen_at = slot.unseen().checked_add(pool.config.keepalive);
+        let due = [idle_out, ages_at, slot.retire_at, unseen_at].into_iter().flatten().min();
+        let latest = due.map(|due| due.max(self.now + pool.interval()));
+        let look = self.core.timers.get(TimerKey::Sweep);
+        let late = latest.is_some_and(|latest| look.is_none_or(|at| at > latest));
+        assert!(!late, "slot {index} lies there for ever");
     }
 
     fn take(&mut self, step: Step) {

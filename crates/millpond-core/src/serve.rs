@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::config::Config;
 use crate::core::{Core, Mode};
 use crate::io::{Action, Idle, Job, Why};
 use crate::notes::{CloseReason, Note};
@@ -253,15 +254,18 @@ impl Core {
         self.set_timer(TimerKey::Tick, now, self.config.tick);
     }
 
-    /// Closes idle resources that are too old or have lain idle too long, and sets the time for the next look.
+    /// Closes idle resources that are too old or have lain idle too long, has those checked that nobody has seen work for long,
+    /// and sets the time for the next look.
     pub(crate) fn sweep(&mut self, now: Instant, idle: &mut impl Idle) {
+        let mut fresh = self.fresh_idle(now, idle);
         let mut from = 0;
         while let Some(index) = idle.peek(from) {
             from = index + 1;
-            // mutate: if self.is_expired(index, now, idle) && { idle.claim(index); true } {
-            if self.is_expired(index, now, idle) && idle.claim(index) {
+            // mutate: if self.is_expired(index, fresh, now, idle) && { idle.claim(index); true } {
+            if self.is_expired(index, fresh, now, idle) && idle.claim(index) {
                 // mutate: if true {
-                if self.is_expired(index, now, idle) {
+                if self.is_expired(index, fresh, now, idle) {
+                    fresh -= u32::from(!self.is_ageing(index, now)).min(fresh);
                     self.start(index, Job::Close, now);
                 } else {
                     // It was lent and came back between the look and the claim.
@@ -269,31 +273,56 @@ impl Core {
                 }
             }
         }
+        self.keep_alive(now, idle);
         for index in self.slots.indices() {
             if self.slots.get(index).state.is_open() {
-                // What does not lie idle will do so from now on at the earliest.
+                // What does not lie idle will do so from now on at the earliest, and what was kept may go when that does.
                 let lies_idle = idle.peek(index) == Some(index);
-                let since = if lies_idle { idle.since(index) } else { now };
+                let rests = lies_idle && !self.is_idle_out(index, now, idle);
+                let since = if rests { idle.since(index) } else { now };
                 self.schedule_sweep(index, since, now);
+                if lies_idle {
+                    self.look_by(self.unseen_at(index, idle.since(index)), now);
+                }
             }
         }
     }
 
-    fn is_expired(&self, index: u32, now: Instant, idle: &impl Idle) -> bool {
-        let lain = now.saturating_duration_since(idle.since(index));
-        lain >= self.config.idle_timeout || self.is_outdated(index, now)
+    /// Whether an idle resource is to be closed, where so many others and itself are `fresh`: if it is too old, or if it has
+    /// lain idle for too long and enough others do.
+    fn is_expired(&self, index: u32, fresh: u32, now: Instant, idle: &impl Idle) -> bool {
+        let others = fresh.saturating_sub(u32::from(!self.is_ageing(index, now)));
+        let spare = others >= self.min_idle() && self.is_idle_out(index, now, idle);
+        spare || self.is_outdated(index, now)
+    }
+
+    fn is_idle_out(&self, index: u32, now: Instant, idle: &impl Idle) -> bool {
+        now.saturating_duration_since(idle.since(index)) >= self.config.idle_timeout
     }
 
     /// Makes sure that a look comes when this resource, at rest `since` then, may be due; but not in a rush, because what is
     /// lent may be overdue already.
     pub(crate) fn schedule_sweep(&mut self, index: u32, since: Instant, now: Instant) {
-        let window = self.config.idle_timeout.min(self.config.max_lifetime);
-        let soonest = now + (window / 16).clamp(SWEEP_SHORTEST, SWEEP_LONGEST);
-        let idle_out = since.checked_add(self.config.idle_timeout);
-        let due = [idle_out, self.slots.get(index).retire_at].into_iter().flatten().min();
+        // What is kept in any case is not waited for.
+        let spare = self.slots.open() > self.min_idle();
+        let idle_out = since.checked_add(self.config.idle_timeout).filter(|_| spare);
+        let ages_at = self.ages_at(index).filter(|at| *at > now);
+        let retire_at = self.slots.get(index).retire_at;
+        let due = [idle_out, ages_at, retire_at, self.unseen_at(index, since)];
+        self.look_by(due.into_iter().flatten().min(), now);
+    }
+
+    fn look_by(&mut self, due: Option<Instant>, now: Instant) {
         if let Some(due) = due {
-            self.timers.set_earlier(TimerKey::Sweep, due.max(soonest));
+            self.timers.set_earlier(TimerKey::Sweep, due.max(now + self.look_interval()));
         }
+    }
+
+    /// How far apart looks for what is overdue are at least.
+    pub(crate) fn look_interval(&self) -> Duration {
+        let Config { idle_timeout, max_lifetime, keepalive, .. } = self.config;
+        let window = idle_timeout.min(max_lifetime).min(keepalive);
+        (window / 16).clamp(SWEEP_SHORTEST, SWEEP_LONGEST)
     }
 
     /// Closes what lies idle and must not be lent again.
@@ -329,7 +358,7 @@ impl Core {
     }
 }
 
-/// How far apart looks for overdue resources are at least: a sixteenth of the shortest window, so that a pool whose overdue
+/// How far apart looks for overdue resources are: a sixteenth of the shortest window, so that a pool whose overdue
 /// resources are all lent does not look all the time, but within these.
 const SWEEP_SHORTEST: Duration = Duration::from_millis(1);
 const SWEEP_LONGEST: Duration = Duration::from_secs(30);

@@ -209,6 +209,12 @@ impl Slots {
         self.opening() + self.checks_counted_on() + self.counts.resetting
     }
 
+    /// Resources that may be lent again.
+    pub(crate) fn open(&self) -> u32 {
+        let counts = self.counts;
+        counts.live + counts.offered + counts.checking + counts.resetting
+    }
+
     /// Creations of the present epoch.
     pub(crate) fn opening(&self) -> u32 {
         self.counts.creating - self.void

@@ -15,6 +15,8 @@ mod extremes;
 mod failures;
 mod growth;
 mod jobs;
+mod keepalive;
+mod keeping;
 mod lending;
 mod notes;
 mod offers;

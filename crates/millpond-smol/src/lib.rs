@@ -60,6 +60,8 @@ use smol::Timer;
 /// A task comes back from [`spawn`](Runtime::spawn) if the system refuses smol its threads, or if `SMOL_THREADS` asks for none.
 /// `spawn` finds out about a refused thread by catching smol's panic, so under `panic = "abort"` that aborts.
 ///
+/// smol does not name its tasks, so nobody is told that it may be waiting for itself (`Snapshot::held_by_caller`).
+///
 /// # Examples
 ///
 /// ```

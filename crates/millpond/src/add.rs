@@ -20,7 +20,7 @@ pub enum AddError<R> {
         /// The greatest number of resources there may be.
         max: usize,
     },
-    /// The pool is closing.
+    /// The pool is closing, or belongs to the process that this one was forked from.
     #[error("the pool is closed")]
     #[non_exhaustive]
     Closed {

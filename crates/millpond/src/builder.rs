@@ -1,17 +1,22 @@
 //! The settings of a pool: each with its default and the reason for it, checked together when the pool is built.
 
+mod check;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use millpond_core::{Config, Core};
-use thiserror::Error;
 
+pub use self::check::BuildError;
+pub(crate) use self::check::GREATEST_SIZE;
 use crate::common::Common;
 use crate::desk::{Care, Hub};
+use crate::error::BuildReadyError;
 use crate::event::EventSink;
 use crate::manager::Manager;
 use crate::pool::Pool;
+use crate::pooled::Pooled;
 use crate::runtime::Runtime;
 use crate::shelf::WIDEST;
 
@@ -46,6 +51,7 @@ pub struct Builder<M> {
     manager: M,
     name: String,
     max_size: usize,
+    min_idle: usize,
     max_waiters: usize,
     max_creating: Option<usize>,
     get_timeout: Duration,
@@ -67,6 +73,7 @@ impl<M: Manager> Builder<M> {
             manager,
             name: "pool".to_owned(),
             max_size: 10,
+            min_idle: 0,
             max_waiters: 1024,
             max_creating: None,
             get_timeout: Duration::from_secs(30),
@@ -93,6 +100,27 @@ impl<M: Manager> Builder<M> {
         self
     }
 
+    /// How many resources lie idle at least, as far as there is room for them: 0 to `max_size`. They are opened as soon as the
+    /// pool is built, within `max_creating` and the back-off; what is taken is made up for within a tick (a quarter of the
+    /// shortest window among the settings, at most one second); `idle_timeout` closes none of the last so many; and what
+    /// grows too old is replaced first, if there is room. `resize` below it is legal: the pool then keeps as many as may be.
+    ///
+    /// Default: 0, so that a pool that nobody uses holds nothing at the server. Worth more where opening takes long and
+    /// callers come in bursts.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn example<M: millpond::Manager>(manager: M, runtime: impl millpond::Runtime) -> Result<(), millpond::BuildError> {
+    /// let pool = millpond::Pool::builder(manager).max_size(20).min_idle(4).build(runtime)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn min_idle(mut self, min_idle: usize) -> Self {
+        self.min_idle = min_idle;
+        self
+    }
+
     /// The greatest number of callers that wait; more are refused at once. Zero is legal and exact: nobody ever waits.
     /// Default: 1024, so that memory is bounded even if nobody thinks of it.
     pub fn max_waiters(mut self, max_waiters: usize) -> Self {
@@ -102,6 +130,9 @@ impl<M: Manager> Builder<M> {
 
     /// The greatest number of creations at a time, from 1 to `max_size`. Default: a quarter of `max_size`, from 1 to 8, so that a restart
     /// is no connection storm. Does not follow a later `resize`.
+    ///
+    /// While something is lent, more than one begins only for callers whom returns will not serve before it could be ready, as
+    /// far as can be told from a quarter of the time that a creation takes.
     pub fn max_creating(mut self, max_creating: usize) -> Self {
         self.max_creating = Some(max_creating);
         self
@@ -142,6 +173,33 @@ impl<M: Manager> Builder<M> {
     /// a check. Default: 1 s: a busy pool never checks, a quiet one always does.
     pub fn check_after_idle(mut self, window: Duration) -> Self {
         self.times.check_after_idle = window;
+        self
+    }
+
+    /// How long a resource may lie idle before it is checked where it lies, whether or not anybody asks for it. At most a quarter
+    /// of what lies idle, rounded up, is away for that at a time, and what fails makes the others suspect as any failed check
+    /// does. A check is no use: `idle_timeout` goes on counting. With more than `idle_timeout` (unless `min_idle` keeps some
+    /// longer) or `max_lifetime` it would never come, so that is refused.
+    ///
+    /// Default: off (`Duration::MAX`), because `check_after_idle` protects callers as well and costs a quiet pool nothing. Worth
+    /// its round trips where something on the way forgets silent connections, or where callers should not be those who
+    /// find out.
+    ///
+    /// # Examples
+    ///
+    /// A firewall on the way forgets connections that were silent for six minutes:
+    ///
+    /// ```no_run
+    /// # fn example<M: millpond::Manager>(manager: M, runtime: impl millpond::Runtime) -> Result<(), millpond::BuildError> {
+    /// use std::time::Duration;
+    ///
+    /// let every = Duration::from_secs(300);
+    /// let pool = millpond::Pool::builder(manager).keepalive(every).build(runtime)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn keepalive(mut self, keepalive: Duration) -> Self {
+        self.times.keepalive = keepalive;
         self
     }
 
@@ -189,7 +247,8 @@ impl<M: Manager> Builder<M> {
     }
 
     /// Has every `get` and every return pass the desk, for a few times the cost: about a tenth of a microsecond instead of a
-    /// hundredth. In return nothing escapes it: a task that waits for itself is always told so (by
+    /// hundredth. In return nothing escapes it: a `get` in a forked child is always refused
+    /// ([`GetError::Forked`](crate::GetError::Forked)), a task that waits for itself is always told so (by
     /// [`Snapshot::held_by_caller`](crate::Snapshot::held_by_caller), where tasks have names), and it is known to the moment how long a resource has been held. Default: off.
     pub fn without_self_service(mut self) -> Self {
         self.self_service = false;
@@ -227,6 +286,7 @@ impl<M: Manager> Builder<M> {
     }
 
     /// Builds the pool. Opens nothing and spawns nothing: that comes with the first caller, who may be on another runtime.
+    /// With a [`min_idle`](Self::min_idle) it begins to open those at once, if there is a runtime here.
     ///
     /// # Errors
     ///
@@ -246,77 +306,51 @@ impl<M: Manager> Builder<M> {
         let width = shelf_width(config.max_size);
         let leak_after = (self.leak_after != Duration::MAX).then_some(self.leak_after);
         let care = Care { get_timeout, sink: self.sink, leak_after };
-        Ok(Pool::new(Hub::new(Core::new(config), common, width, Box::new(runtime), care)))
+        let begins = config.min_idle > 0;
+        let hub = Hub::new(Core::new(config), common, width, Box::new(runtime), care);
+        if begins {
+            // Without a runtime here, the first caller that has one brings the driver.
+            let _ = hub.ensure_driver();
+        }
+        Ok(Pool::new(hub))
     }
 
-    /// Checks the settings and completes them.
-    fn config(&self) -> Result<Config, BuildError> {
-        let max_size = within("max_size", self.max_size, 1, GREATEST_SIZE)?;
-        let most_waiters = u32::MAX as usize / 2;
-        let max_waiters = within("max_waiters", self.max_waiters, 0, most_waiters)?;
-        let default_creating = (max_size / 4).clamp(1, 8);
-        let max_creating = within(
-            "max_creating",
-            self.max_creating.unwrap_or(default_creating as usize),
-            1,
-            GREATEST_SIZE,
-        )?;
-        if max_creating > max_size {
-            return Err(BuildError::Contradiction {
-                setting: "max_creating",
-                value: max_creating.to_string(),
-                other: "max_size",
-                other_value: max_size.to_string(),
-            });
-        }
-        let lifetime_jitter = within("lifetime_jitter", self.lifetime_jitter as usize, 0, 100)?;
-        let fail_fast_after = self
-            .fail_fast_after
-            .map(|n| within("fail_fast_after", n, 1, u32::MAX as usize))
-            .transpose()?;
-        let times = &self.times;
-        for (setting, time) in [
-            ("get_timeout", self.get_timeout),
-            ("create_timeout", times.create_timeout),
-            ("check_timeout", times.check_timeout),
-            ("reset_timeout", times.reset_timeout),
-            ("close_timeout", times.close_timeout),
-            ("idle_timeout", times.idle_timeout),
-            ("max_lifetime", times.max_lifetime),
-            ("create_backoff", times.backoff_base),
-            ("leak_after", self.leak_after),
-        ] {
-            if time.is_zero() {
-                return Err(BuildError::Zero { setting });
-            }
-        }
-        if times.backoff_base > times.backoff_cap {
-            return Err(BuildError::Contradiction {
-                setting: "the first create_backoff",
-                value: format!("{:?}", times.backoff_base),
-                other: "the longest create_backoff",
-                other_value: format!("{:?}", times.backoff_cap),
-            });
-        }
-        // Where every idle resource is checked, nobody asks how long it lay idle.
-        let windows =
-            [times.check_after_idle, times.idle_timeout, times.max_lifetime, self.leak_after];
-        let shortest =
-            windows.into_iter().filter(|window| !window.is_zero()).min().unwrap_or(LONGEST_TICK);
-        let tick = (shortest / 4).clamp(SHORTEST_TICK, LONGEST_TICK);
-        Ok(Config {
-            max_size,
-            max_waiters,
-            max_creating,
-            lifetime_jitter,
-            fail_fast_after,
-            tick,
-            seed: seed(),
-            self_service: self.self_service,
-            watched: self.sink.is_some(),
-            leases_watched: self.leak_after != Duration::MAX,
-            ..self.times.clone()
-        })
+    /// Builds the pool and waits until its first resource can be lent, so that a program learns at its start whether the
+    /// server answers. It lies idle then, and no callback of the manager's but `create` has seen it.
+    ///
+    /// Waits as a [`get`](Pool::get) does: at most as long as `get_timeout`, through failed creations that are transient, each
+    /// of which takes `create_timeout` at most. With a [`min_idle`](Self::min_idle) the others are opened meanwhile and
+    /// afterwards; nobody waits for them.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildReadyError::Build`] as from [`build`](Self::build); [`BuildReadyError::Get`] if there was no resource in time, with
+    /// why the last creation failed. The pool is closed then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the pool: what it has opened is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example<M: millpond::Manager>(manager: M, runtime: impl millpond::Runtime) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use millpond::Pool;
+    ///
+    /// let pool = Pool::builder(manager).get_timeout(Duration::from_secs(5)).build_ready(runtime).await?;
+    /// assert_eq!(pool.status().leased, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn build_ready(
+        self,
+        runtime: impl Runtime,
+    ) -> Result<Pool<M>, BuildReadyError<M::Error>> {
+        let pool = self.build(runtime)?;
+        let first = pool.get().await?;
+        Pooled::put_back(first);
+        Ok(pool)
     }
 }
 
@@ -325,6 +359,7 @@ impl<M> fmt::Debug for Builder<M> {
         f.debug_struct("Builder")
             .field("name", &self.name)
             .field("max_size", &self.max_size)
+            .field("min_idle", &self.min_idle)
             .field("max_waiters", &self.max_waiters)
             .field("max_creating", &self.max_creating)
             .field("get_timeout", &self.get_timeout)
@@ -337,67 +372,6 @@ impl<M> fmt::Debug for Builder<M> {
     }
 }
 
-/// Settings that no pool can have; see [`Builder::build`].
-///
-/// # Examples
-///
-/// ```no_run
-/// # use millpond::{Manager, Pool, Runtime};
-/// # fn example<M: Manager>(manager: M, runtime: impl Runtime) {
-/// let error = Pool::builder(manager).max_size(3).max_creating(4).build(runtime).unwrap_err();
-/// assert_eq!(error.to_string(), "max_creating is 4, but max_size is only 3");
-/// # }
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// A number is too small or too large.
-    #[error("{setting} is {value}, but must be from {least} to {most}")]
-    #[non_exhaustive]
-    OutOfRange {
-        /// Which setting.
-        setting: &'static str,
-        /// What it was set to.
-        value: usize,
-        /// The least it may be.
-        least: usize,
-        /// The most it may be.
-        most: usize,
-    },
-    /// A time that must not be zero: nothing could happen in it, or nothing would keep an attempt from the next.
-    #[error("{setting} is zero, but must be longer")]
-    #[non_exhaustive]
-    Zero {
-        /// Which setting.
-        setting: &'static str,
-    },
-    /// Two settings do not go together.
-    #[error("{setting} is {value}, but {other} is only {other_value}")]
-    #[non_exhaustive]
-    Contradiction {
-        /// The greater one.
-        setting: &'static str,
-        /// What it was set to.
-        value: String,
-        /// The lesser one.
-        other: &'static str,
-        /// What it was set to.
-        other_value: String,
-    },
-}
-
-fn within(
-    setting: &'static str,
-    value: usize,
-    least: usize,
-    most: usize,
-) -> Result<u32, BuildError> {
-    u32::try_from(value)
-        .ok()
-        .filter(|_| (least..=most).contains(&value))
-        .ok_or(BuildError::OutOfRange { setting, value, least, most })
-}
-
 /// How many slots share a word: few enough that each core can have a word of its own, if there are slots enough for that to
 /// pay, and never more than a word holds.
 fn shelf_width(max_size: u32) -> u32 {
@@ -406,17 +380,5 @@ fn shelf_width(max_size: u32) -> u32 {
     max_size.div_ceil(shelves).clamp(NARROWEST, WIDEST)
 }
 
-/// Jitter need not be the same in each process; hash keys are the randomness that `std` gives.
-fn seed() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(0)
-}
-
 /// Fewer slots to a word would cost more looks than they save collisions, above all in a pool that was small once.
 const NARROWEST: u32 = 8;
-/// Slots are found by a fixed map; a million is beyond what one would want to pool.
-pub(crate) const GREATEST_SIZE: usize = 1 << 20;
-/// The tick is no finer than timers usually are.
-const SHORTEST_TICK: Duration = Duration::from_millis(1);
-/// And no coarser than somebody who asks `holders` would like.
-const LONGEST_TICK: Duration = Duration::from_secs(1);

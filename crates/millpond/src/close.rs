@@ -116,7 +116,8 @@ impl<M: Manager> Future for Watch<M> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let waker = cx.waker().clone();
-        let mut visit = this.hub.visit();
+        // A forked child has nothing to wait for.
+        let Some(mut visit) = this.hub.enter() else { return Poll::Ready(()) };
         let core = &visit.desk().core;
         let reached = match this.event {
             Event::Closing => core.is_closing(),
@@ -147,8 +148,8 @@ impl<M: Manager> Future for Watch<M> {
 
 impl<M: Manager> Drop for Watch<M> {
     fn drop(&mut self) {
-        if let Some(key) = self.key {
-            self.hub.visit().unwatch(key);
+        if let (Some(key), Some(mut visit)) = (self.key, self.hub.enter()) {
+            visit.unwatch(key);
         }
     }
 }

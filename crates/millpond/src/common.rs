@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use crate::desk::Hub;
+use crate::fork::Owner;
 use crate::manager::{Manager, Metrics};
 use crate::shelf::{Claim, Facts, Shelves};
 use crate::sync::{Arc, AtomicU64, Ordering, Weak};
@@ -26,6 +27,7 @@ pub(crate) struct Common<M> {
     window: u64,
     /// One tick.
     grain: u64,
+    pub(crate) owner: Owner,
 }
 
 /// What a borrower needs beside the resource. The way to the desk is weak: the driver keeps the desk while anything is out.
@@ -57,6 +59,7 @@ impl<M> Common<M> {
             // mutate: window: nanos(check),
             window: nanos(check).saturating_sub(grain),
             grain,
+            owner: Owner::default(),
         }
     }
 

@@ -10,6 +10,8 @@ mod visit;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
+use std::mem::{forget, take};
+use std::sync::PoisonError;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -146,11 +148,28 @@ impl<M: Manager> Hub<M> {
         Visit::new(self, lock(&self.desk), now, None)
     }
 
+    /// The same for those who change something: not in a forked child. There the lock itself may be held by nobody, for ever.
+    #[inline]
+    pub(crate) fn enter(&self) -> Option<Visit<'_, M>> {
+        let now = self.now();
+        (!self.is_foreign(now)).then(|| Visit::new(self, lock(&self.desk), now, None))
+    }
+
     /// The same for a caller that may be queued, with its waker.
     #[inline]
-    pub(crate) fn visit_to_wait(&self, waker: Waker) -> Visit<'_, M> {
+    pub(crate) fn enter_to_wait(&self, waker: Waker) -> Option<Visit<'_, M>> {
         let now = self.now();
-        Visit::new(self, lock(&self.desk), now, Some(waker))
+        (!self.is_foreign(now)).then(|| Visit::new(self, lock(&self.desk), now, Some(waker)))
+    }
+
+    /// Whether this is a forked child, see [`Owner`](crate::fork::Owner). If it is, self-service ends here.
+    #[inline]
+    pub(crate) fn is_foreign(&self, now: Instant) -> bool {
+        let foreign = self.common.owner.is_foreign(self.common.to_tick(now));
+        if foreign {
+            self.shelves.attend(true);
+        }
+        foreign
     }
 
     /// The same for a caller that is queued. If the pool has woken it, the time of whoever did so will do: under pressure each
@@ -162,7 +181,8 @@ impl<M: Manager> Hub<M> {
             Some(now) if desk.is_woken(id) => Visit::new(self, desk, now, Some(waker)),
             _ => {
                 drop(desk);
-                self.visit_to_wait(waker)
+                let now = self.now();
+                Visit::new(self, lock(&self.desk), now, Some(waker))
             }
         }
     }
@@ -186,7 +206,7 @@ impl<M: Manager> Hub<M> {
 
     /// One step, alone.
     pub(crate) fn tell(&self, input: Input) -> Answer<PoolClaim<M>> {
-        self.visit().step(input)
+        self.enter().map_or(Answer::None, |mut visit| visit.step(input))
     }
 
     /// Reads at the desk, without a step.
@@ -196,7 +216,7 @@ impl<M: Manager> Hub<M> {
 
     /// A slot that is not fit to go back by its bit comes to the desk.
     pub(crate) fn give_back(&self, claim: PoolClaim<M>, how: GiveBack) {
-        let mut visit = self.visit();
+        let Some(mut visit) = self.enter() else { return forget(claim) };
         let index = claim.index();
         visit.desk().hold(claim);
         visit.step(Input::GiveBack(index, how));
@@ -204,7 +224,7 @@ impl<M: Manager> Hub<M> {
 
     /// A task is about to do its job; says whether it should, and if so keeps the means to stop it.
     pub(crate) fn begin(&self, id: SlotId, abort: AbortHandle) -> bool {
-        let mut visit = self.visit();
+        let Some(mut visit) = self.enter() else { return false };
         let proceed = matches!(visit.step(Input::Begin(id)), Answer::Proceed);
         if proceed {
             put_at(&mut visit.desk().aborts, id.index(), (id, abort));
@@ -214,7 +234,7 @@ impl<M: Manager> Hub<M> {
 
     /// A task's job ended, with the resource if there is one.
     pub(crate) fn ended(&self, id: SlotId, outcome: Outcome, resource: Option<M::Resource>) {
-        let mut visit = self.visit_to_end(id);
+        let Some(mut visit) = self.visit_to_end(id) else { return forget(resource) };
         if let Some(resource) = resource {
             visit.bring(id, outcome, resource);
         }
@@ -223,7 +243,7 @@ impl<M: Manager> Hub<M> {
 
     /// A resource that was opened elsewhere joins; if it may not, it comes back with the reason.
     pub(crate) fn add(&self, resource: M::Resource) -> Result<(), (M::Resource, Why)> {
-        let mut visit = self.visit();
+        let Some(mut visit) = self.enter() else { return Err((resource, Why::Closed)) };
         match visit.step(Input::Add) {
             Answer::Adopt(id) => {
                 visit.bring(id, Outcome::Added, resource);
@@ -237,19 +257,19 @@ impl<M: Manager> Hub<M> {
 
     /// A creation failed, for this reason.
     pub(crate) fn create_failed(&self, id: SlotId, failure: CreateFailure<M::Error>) {
-        let mut visit = self.visit_to_end(id);
+        let Some(mut visit) = self.visit_to_end(id) else { return forget(failure) };
         let transient = failure.transient;
         visit.note_create_failure(id, failure);
         visit.step(Input::Ended(id, Outcome::CreateFailed { transient }));
     }
 
-    fn visit_to_end(&self, id: SlotId) -> Visit<'_, M> {
-        let mut visit = self.visit();
+    fn visit_to_end(&self, id: SlotId) -> Option<Visit<'_, M>> {
+        let mut visit = self.enter()?;
         visit.forget_abort(id);
         // A job that ends past its deadline is given up before it can be brought home.
         // mutate:
         visit.step(Input::Tick);
-        visit
+        Some(visit)
     }
 
     /// Makes sure that somebody drives the pool: spawns a driver if there is none, or if the one in charge seems no longer to
@@ -260,7 +280,7 @@ impl<M: Manager> Hub<M> {
     /// There is none, and no runtime here to spawn one on.
     pub(crate) fn ensure_driver(&self) -> Result<(), NoRuntime> {
         let home = self.here();
-        let mut visit = self.visit();
+        let mut visit = self.enter().ok_or(NoRuntime)?;
         // mutate: if false {
         if !visit.needs_driver() {
             return Ok(());
@@ -295,7 +315,8 @@ impl<M: Manager> Hub<M> {
 
     /// A driver looks at the desk. `first`: it has only now begun.
     pub(crate) fn drive(&self, number: u64, first: bool) -> Turn {
-        let mut visit = self.visit().by_driver();
+        let Some(visit) = self.enter() else { return Turn::Stop };
+        let mut visit = visit.by_driver();
         let driver = &mut visit.desk().driver;
         if let Some(coming) = driver.coming.take_if(|coming| first && coming.number == number) {
             driver.home = coming.home;
@@ -315,7 +336,7 @@ impl<M: Manager> Hub<M> {
         desk.driver.nudged = None;
         // mutate:
         desk.driver.armed = desk.core.next_timeout();
-        if desk.core.is_drained() { Turn::Stop } else { Turn::SleepUntil(desk.driver.armed) }
+        if desk.is_over() { Turn::Stop } else { Turn::SleepUntil(desk.driver.armed) }
     }
 
     /// Takes the first order that is `wanted`.
@@ -345,7 +366,7 @@ impl<M: Manager> Hub<M> {
 
     /// A driver is dropped, whether or not it ever began.
     pub(crate) fn driver_gone(&self, number: u64) {
-        let mut visit = self.visit();
+        let Some(mut visit) = self.enter() else { return };
         let driver = &mut visit.desk().driver;
         // mutate: if true {
         if driver.valid == Some(number) {
@@ -368,6 +389,11 @@ impl<M: Manager> Hub<M> {
 
 impl<M: Manager> Drop for Hub<M> {
     fn drop(&mut self) {
+        if self.common.owner.is_foreign_for_sure() {
+            let desk = self.desk.get_mut().unwrap_or_else(PoisonError::into_inner);
+            forget((take(&mut desk.held), take(&mut desk.orders)));
+            return;
+        }
         // No handle, no driver and no task is left: nobody can close these properly, and nobody will ask for them.
         while let Some(order) = self.take_order(|_| true) {
             dispose(order.work.into_resource());
@@ -377,6 +403,9 @@ impl<M: Manager> Drop for Hub<M> {
                 dispose(claim.resource_mut().take());
             }
         }
+        // Its destructor is user code, and the one whose thread this is may be giving back a resource.
+        let failure = lock(&self.desk).last_create_failure.take();
+        let _ = contained(|| drop(failure));
     }
 }
 
@@ -426,7 +455,12 @@ impl<M: Manager> Desk<M> {
             // mutate: None => driver.valid.is_none() || overdue(driver.armed),
             None => driver.valid.is_none() || overdue(driver.armed) || overdue(driver.nudged),
         };
-        needed && !self.core.is_drained()
+        needed && !self.is_over()
+    }
+
+    /// Whether nothing is left to do, ever. What was not closed in time leaves its order behind, with the resource in it.
+    fn is_over(&self) -> bool {
+        self.core.is_drained() && self.orders.is_empty()
     }
 
     /// The runtime that drives the pool, or is about to, as [`Runtime::here`] tells it.

@@ -9,6 +9,7 @@ use millpond_core::{Phase, Refusal, Why};
 use thiserror::Error;
 
 use crate::brief::Brief;
+use crate::builder::BuildError;
 use crate::holders::Holder;
 
 /// Why [`Pool::get`](crate::Pool::get) did not yield a resource.
@@ -52,6 +53,9 @@ pub enum GetError<E> {
     /// The caller would have to wait, but nobody drives the pool: its runtime is gone, and there is none here. What lies idle
     /// is served all the same.
     NoRuntime(Box<Snapshot>),
+    /// This process was forked from one that had used the pool before: everything in it is the parent's. Build another pool in
+    /// the child. Its snapshot tells nothing but the name. See [the limits](crate#forking).
+    Forked(Box<Snapshot>),
 }
 
 impl<E> GetError<E> {
@@ -64,7 +68,8 @@ impl<E> GetError<E> {
             | Self::Create(_, snapshot)
             | Self::CreateFault(_, snapshot)
             | Self::Closed(snapshot)
-            | Self::NoRuntime(snapshot) => snapshot,
+            | Self::NoRuntime(snapshot)
+            | Self::Forked(snapshot) => snapshot,
         }
     }
 
@@ -90,7 +95,7 @@ impl<E> GetError<E> {
             | Self::CreateFault(..)
             | Self::NoRuntime(_) => true,
             Self::Create(_, snapshot) => snapshot.create_error_is_transient,
-            Self::Closed(_) => false,
+            Self::Closed(_) | Self::Forked(_) => false,
         }
     }
 
@@ -118,6 +123,11 @@ impl<E> fmt::Display for GetError<E> {
                 write!(f, "{snapshot}: {why}")?;
                 snapshot.tell_holder(f)
             }
+            Self::Forked(_) => write!(
+                f,
+                "pool `{}` belongs to the process that this one was forked from",
+                snapshot.pool
+            ),
         }
     }
 }
@@ -130,7 +140,10 @@ impl<E: Error + Send + Sync + 'static> Error for GetError<E> {
             }
             Self::Create(error, _) => Some(&**error),
             Self::CreateFault(fault, _) => Some(&**fault),
-            Self::TooManyWaiters { .. } | Self::Closed(_) | Self::NoRuntime(_) => None,
+            Self::TooManyWaiters { .. }
+            | Self::Closed(_)
+            | Self::NoRuntime(_)
+            | Self::Forked(_) => None,
         }
     }
 }
@@ -168,6 +181,9 @@ pub enum TryGetError {
     /// The pool is closing or closed.
     #[error("the pool is closed")]
     Closed,
+    /// This process was forked from one that had used the pool before; see [`GetError::Forked`].
+    #[error("the pool belongs to the process that this one was forked from")]
+    Forked,
 }
 
 impl TryGetError {
@@ -181,6 +197,33 @@ impl TryGetError {
             Why::Closed => Self::Closed,
         }
     }
+}
+
+/// Why [`Builder::build_ready`](crate::Builder::build_ready) did not yield a pool. `E` is the error of the
+/// [`Manager`](crate::Manager).
+///
+/// # Examples
+///
+/// ```
+/// use millpond::BuildReadyError;
+///
+/// /// Whether it is worth while to start the program again.
+/// fn may_pass<E>(error: &BuildReadyError<E>) -> bool {
+///     match error {
+///         BuildReadyError::Get(error) => error.is_retryable(),
+///         _ => false,
+///     }
+/// }
+/// ```
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BuildReadyError<E> {
+    /// The settings make no sense.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// There was no resource in time.
+    #[error(transparent)]
+    Get(#[from] GetError<E>),
 }
 
 /// What went wrong with a creation, other than that the manager said so. The pool takes each of them for transient.
@@ -301,6 +344,30 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// What is known of a pool that is somebody else's.
+    pub(crate) fn nothing(pool: String) -> Self {
+        Self {
+            pool,
+            max: 0,
+            leased: 0,
+            idle: 0,
+            creating: 0,
+            checking: 0,
+            resetting: 0,
+            closing: 0,
+            waiting: 0,
+            ahead: 0,
+            waited: Duration::ZERO,
+            phases: Vec::new(),
+            last_create_error: None,
+            backing_off: None,
+            oldest_holders: Vec::new(),
+            held_by_caller: Vec::new(),
+            timeout: None,
+            create_error_is_transient: true,
+        }
+    }
+
     /// What took most of the waiting.
     #[must_use]
     pub fn longest_phase(&self) -> Option<Phase> {

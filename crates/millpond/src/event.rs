@@ -1,5 +1,8 @@
 //! What happens in a pool, as told to whoever watches it.
 
+#[cfg(feature = "tracing")]
+mod trace;
+
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
@@ -9,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use millpond_core::{CloseReason, SlotId};
 
+#[cfg(feature = "tracing")]
+pub use self::trace::TracingSink;
 use crate::brief::Brief;
 use crate::error::{CreateFault, GetError};
 use crate::holders::Holder;
@@ -16,13 +21,13 @@ use crate::holders::Holder;
 /// Is told what happens in a pool; see [`Builder::event_sink`](crate::Builder::event_sink). Closures are sinks.
 ///
 /// It is called outside every lock, by the thread in which something happened: a caller's, a borrower's that gives back, or one
-/// of the runtime's. So it must not block, but it may call the pool; what it causes there is told from inside. A panic in it
-/// ends there. While an idle resource changes hands without the desk, nothing is told.
+/// of the runtime's. So it must not block, but it may call the pool; what it causes there is told from inside, and must not cause
+/// the same again. A panic in it ends there. While an idle resource changes hands without the desk, nothing is told.
 ///
 /// # Order
 ///
-/// Events are [numbered](Event::number) in the order in which they happened. Those of one step of the pool are told in that
-/// order by one thread; two threads may overtake each other.
+/// Events are [numbered](Event::number) in the order in which they happened, without a gap. Those of one visit to the desk are
+/// told in that order by one thread, once everybody was woken whom they concern; two threads may overtake each other.
 ///
 /// # Examples
 ///
@@ -199,7 +204,7 @@ pub enum EventKind {
     CameBack {
         /// What was lent.
         resource: ResourceId,
-        /// Who had it. How long may be a little too much.
+        /// Who had it. How long may be short by a few ticks.
         holder: Holder,
     },
     /// A task drives the pool from now on.
@@ -372,14 +377,16 @@ pub enum RefusalReason {
 }
 
 impl RefusalReason {
-    pub(crate) fn of<E>(error: &GetError<E>) -> Self {
-        match error {
+    /// In a forked child nobody is told anything.
+    pub(crate) fn of<E>(error: &GetError<E>) -> Option<Self> {
+        Some(match error {
             GetError::Timeout(_) => Self::Timeout,
             GetError::TooManyWaiters { .. } => Self::TooManyWaiters,
             GetError::Create(..) | GetError::CreateFault(..) => Self::CreateFailed,
             GetError::Closed(_) => Self::Closed,
             GetError::NoRuntime(_) => Self::NoRuntime,
-        }
+            GetError::Forked(_) => return None,
+        })
     }
 }
 

@@ -13,7 +13,7 @@ use millpond_core::{GiveBack, Input, Refusal, WaiterId, Why};
 use crate::alarm::Alarm;
 use crate::common::PoolClaim;
 use crate::desk::{Answer, Desk, Hub, Visit};
-use crate::error::{Cause, CreateFault, GetError, TryGetError};
+use crate::error::{Cause, CreateFault, GetError, Snapshot, TryGetError};
 use crate::event::{EventKind, RefusalReason};
 use crate::holders::Label;
 use crate::manager::Manager;
@@ -206,7 +206,10 @@ impl Ask {
         let mut visit = match self.state {
             State::New => {
                 let task = hub.task();
-                hub.visit_to_wait(waker).of_task(task)
+                match hub.enter_to_wait(waker) {
+                    Some(visit) => visit.of_task(task),
+                    None => return Poll::Ready(Err(self.forked(hub))),
+                }
             }
             State::Queued(id) => hub.visit_again(id, waker).of_waiter(id),
             State::Done => panic!("`Get` was polled after it had completed"),
@@ -275,7 +278,8 @@ impl Ask {
         id: WaiterId,
     ) -> Result<PoolClaim<M>, GetError<M::Error>> {
         hub.check_here();
-        let mut visit = hub.visit().of_waiter(id);
+        let Some(visit) = hub.enter() else { return Err(self.forked(hub)) };
+        let mut visit = visit.of_waiter(id);
         let answer = visit.step(Input::Claim(id));
         if let Some(result) = self.settle(hub, &mut visit, answer) {
             return result;
@@ -286,6 +290,11 @@ impl Ask {
         let error = GetError::NoRuntime(Box::new(visit.snapshot_with_holders()));
         self.tell(&mut visit, &error);
         Err(error)
+    }
+
+    fn forked<M: Manager>(&mut self, hub: &Hub<M>) -> GetError<M::Error> {
+        self.state = State::Done;
+        GetError::Forked(Box::new(Snapshot::nothing(hub.common.name.clone())))
     }
 
     fn label(&mut self) -> Option<Cow<'static, str>> {
@@ -353,10 +362,11 @@ impl Ask {
 
     /// Tells who watches that the caller gets nothing.
     fn tell<M: Manager>(&mut self, visit: &mut Visit<'_, M>, error: &GetError<M::Error>) {
+        let Some(reason) = RefusalReason::of(error) else { return };
         if visit.is_watched() {
             let snapshot = error.snapshot();
             visit.tell(EventKind::Refused {
-                reason: RefusalReason::of(error),
+                reason,
                 waited: snapshot.waited,
                 ahead: snapshot.ahead,
                 caller: self.caller,
@@ -433,7 +443,8 @@ fn try_once<M: Manager>(
     caller: &'static Location<'static>,
 ) -> (Result<PoolClaim<M>, TryGetError>, bool) {
     let task = hub.task();
-    let mut visit = hub.visit().of_task(task);
+    let Some(visit) = hub.enter() else { return (Err(TryGetError::Forked), false) };
+    let mut visit = visit.of_task(task);
     let result = match visit.step(Input::Try) {
         Answer::Lent(claim) => Ok(lend(hub, &mut visit, claim, caller, None)),
         Answer::Refused(refusal) => Err(TryGetError::new(refusal.why)),
@@ -460,7 +471,7 @@ fn lend<M: Manager>(
 
 #[cold]
 fn cancel<M: Manager>(hub: &Hub<M>, id: WaiterId) {
-    let mut visit = hub.visit();
+    let Some(mut visit) = hub.enter() else { return };
     visit.forget_waker(id);
     visit.step(Input::Cancel(id));
 }

@@ -79,6 +79,24 @@
 //! waiting, not errors. A failure that is not transient, such as a wrong password, is told at once to those who have nothing
 //! else to wait for; [`fail_fast_after`](Builder::fail_fast_after) does the same for transient ones that do not end.
 //!
+//! # Watching a pool
+//!
+//! [`Pool::status`] and [`Pool::holders`] tell how it is now. What happens, from a failed creation to the reason why a resource was
+//! closed, goes to an [`EventSink`], if there is one; with the feature `tracing`, `TracingSink` hands it to the crate of that
+//! name. [`leak_after`](Builder::leak_after) adds suspected leaks.
+//!
+//! # Forking
+//!
+//! What a forked child finds in a pool that was used before is its parent's: the same sockets, and no task that drives it. There
+//! the pool serves nobody and closes nothing. A [`get`](Pool::get) that comes to the desk is refused ([`GetError::Forked`]);
+//! guards, handles and waiting futures may be dropped and leave everything as it is, at the price of their memory; `pause`, `resize`
+//! and the like do nothing. Build another pool in the child. A pool that nobody had used belongs to whoever uses it first.
+//!
+//! The limits: self-service cannot know, because a system call to find out would cost ten times what it costs otherwise. So a
+//! child may be lent what lay idle and fresh, until something there comes to the desk;
+//! [`without_self_service`](Builder::without_self_service) closes that hole. And whoever forks while another thread works
+//! with the pool must not ask the child's copy for its `status` or `holders`: the lock may never be free again.
+//!
 //! # Coming from another pool
 //!
 //! [`guide::from_other_pools`] tells which setting, method and error of deadpool, bb8, sqlx, mobc and r2d2 is which here, and
@@ -105,6 +123,7 @@ mod add;
 mod retain;
 mod weak;
 mod common;
+mod fork;
 mod desk;
 mod driver;
 mod shelf;
@@ -120,7 +139,9 @@ pub use millpond_core::{CloseReason, Phase, Totals};
 pub use crate::add::AddError;
 pub use crate::builder::{BuildError, Builder};
 pub use crate::close::CloseReport;
-pub use crate::error::{CreateFault, GetError, Snapshot, TryGetError};
+pub use crate::error::{BuildReadyError, CreateFault, GetError, Snapshot, TryGetError};
+#[cfg(feature = "tracing")]
+pub use crate::event::TracingSink;
 pub use crate::event::{Event, EventKind, EventSink, Failure, RefusalReason, ResourceId};
 pub use crate::get::Get;
 pub use crate::holders::Holder;

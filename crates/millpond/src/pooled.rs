@@ -111,6 +111,13 @@ impl<M: Manager> Pooled<M> {
         }
     }
 
+    /// Gives the resource back as it came, without a word to the manager.
+    pub(crate) fn put_back(mut this: Self) {
+        if let Some(claim) = this.claim.take() {
+            give_back_by_desk(claim, GiveBack::Unused);
+        }
+    }
+
     /// Keeps the resource for good: the pool forgets it, and may open another in its place.
     ///
     /// # Examples
@@ -239,19 +246,33 @@ fn give_back<M: Manager>(mut claim: PoolClaim<M>, returned: Returned) {
 }
 
 #[cold]
-fn discard_after_panic<M: Manager>(mut claim: PoolClaim<M>, message: String) {
+fn discard_after_panic<M: Manager>(claim: PoolClaim<M>, message: String) {
     match claim.link().hub.upgrade() {
         Some(hub) => hub.discard_after_panic(claim, message),
-        None => dispose(claim.resource_mut().take()),
+        None => orphaned(claim),
+    }
+}
+
+/// The pool is gone.
+fn orphaned<M: Manager>(mut claim: PoolClaim<M>) {
+    if claim.link().common.owner.is_foreign_for_sure() {
+        std::mem::forget(claim);
+    } else {
+        dispose(claim.resource_mut().take());
+        let _ = contained(|| drop(claim));
     }
 }
 
 /// A resource that does not go home by its bit comes to the desk.
 #[cold]
-fn give_back_by_desk<M: Manager>(mut claim: PoolClaim<M>, how: GiveBack) {
+fn give_back_by_desk<M: Manager>(claim: PoolClaim<M>, how: GiveBack) {
     match claim.link().hub.upgrade() {
-        Some(hub) => hub.give_back(claim, how),
-        None => dispose(claim.resource_mut().take()),
+        Some(hub) => {
+            hub.give_back(claim, how);
+            // Whoever is the last to go takes the manager with it, whose destructor is user code.
+            let _ = contained(|| drop(hub));
+        }
+        None => orphaned(claim),
     }
 }
 

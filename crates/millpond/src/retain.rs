@@ -26,7 +26,8 @@ pub(crate) fn retain<M: Manager>(
 ) -> RetainReport {
     let mut report = RetainReport { kept: 0, removed: Vec::new() };
     for index in 0..hub.shelves.slots() {
-        let mut visit = hub.visit();
+        // In a forked child nothing is the pool's.
+        let Some(mut visit) = hub.enter() else { break };
         let Answer::Lent(claim) = visit.step(Input::Take(index)) else { continue };
         let metrics = hub.common.metrics(claim.facts());
         claim.facts().inspected(hub.common.to_tick(visit.now), caller);

@@ -18,6 +18,8 @@ use super::Flavour;
 /// - [`begin`](Self::begin): from now on there is another one in its place.
 /// - [`freeze`](Self::freeze): its tasks exist but are not polled, as on a runtime that nobody drives; another one is in its
 ///   place. [`thaw`](Self::thaw) ends that.
+/// - [`lose_tasks`](Self::lose_tasks): it says that it takes new tasks and drops them unpolled, as tokio does while it shuts
+///   down. [`keep_tasks`](Self::keep_tasks) ends that.
 #[derive(Clone)]
 pub struct Mortal {
     on: Flavour,
@@ -28,6 +30,8 @@ pub struct Mortal {
 struct Shared {
     /// Whether there is a runtime that takes tasks.
     here: bool,
+    /// Whether it drops new tasks.
+    loses_tasks: bool,
     /// The state of what runs in it.
     life: Arc<Life>,
     /// Those that were frozen.
@@ -64,7 +68,8 @@ impl Mortal {
     /// A runtime that lives.
     #[must_use]
     pub fn new(on: Flavour) -> Self {
-        let shared = Shared { here: true, life: Life::new(), frozen: Vec::new() };
+        let shared =
+            Shared { here: true, loses_tasks: false, life: Life::new(), frozen: Vec::new() };
         Self { on, shared: Arc::new(Mutex::new(shared)) }
     }
 
@@ -103,6 +108,16 @@ impl Mortal {
         frozen.into_iter().for_each(|life| life.go_on(Pace::Runs));
     }
 
+    /// From now on new tasks are dropped unpolled.
+    pub fn lose_tasks(&self) {
+        self.lock().loses_tasks = true;
+    }
+
+    /// From now on new tasks run.
+    pub fn keep_tasks(&self) {
+        self.lock().loses_tasks = false;
+    }
+
     /// How many tasks run in the present one.
     #[must_use]
     pub fn tasks(&self) -> usize {
@@ -131,6 +146,11 @@ impl Runtime for Mortal {
             if !shared.here {
                 return Err(SpawnError::new(task));
             }
+            if shared.loses_tasks {
+                drop(shared);
+                drop(task);
+                return Ok(());
+            }
             Arc::clone(&shared.life)
         };
         life.lock().tasks += 1;
@@ -140,6 +160,10 @@ impl Runtime for Mortal {
     fn here(&self) -> u64 {
         let shared = self.lock();
         if shared.here { shared.life.number } else { 0 }
+    }
+
+    fn task(&self) -> Option<u64> {
+        self.on.task()
     }
 }
 

@@ -161,7 +161,9 @@ impl Rig {
         let held = self.take_many(max).await;
         let sole: Vec<_> = held.iter().map(|pooled| pooled.occupy()).collect();
         let status = self.pool.status();
-        assert_eq!((status.leased, status.size, status.waiting), (max, max, 0), "{status:?}");
+        assert_eq!((status.leased, status.waiting), (max, 0), "{status:?}");
+        // After a shrink, the last of what was too much may still be closing.
+        self.eventually(|| self.pool.status().size == max).await;
         assert!(self.pool.try_get().is_err(), "more than {max} resources are lent");
         drop(sole);
         drop(held);

@@ -90,6 +90,7 @@ macro_rules! conformance {
                 a_reset_has_a_deadline_of_its_own
                 a_close_has_a_deadline_of_its_own
                 a_return_in_time_is_worth_more_than_a_creation_that_hangs
+                a_creation_outlives_the_deadline_of_its_caller
             }
             hanging {
                 get_ends_by_its_deadline_while_create_hangs
@@ -104,6 +105,7 @@ macro_rules! conformance {
                 what_is_created_goes_to_who_waits_longest
                 size_is_never_exceeded_while_things_come_and_go
                 a_slow_creation_does_not_keep_others_from_what_is_idle
+                a_creation_that_nobody_needs_any_more_is_not_begun
             }
             failing {
                 a_failure_that_may_pass_costs_waiting_and_no_error
@@ -122,7 +124,7 @@ macro_rules! conformance {
                 what_lay_idle_for_longer_than_the_window_is_checked
                 what_comes_home_to_somebody_who_waits_is_not_checked
                 what_fails_its_check_is_closed_and_replaced
-                one_dead_resource_has_all_the_idle_ones_looked_at
+                what_is_dead_is_never_lent
                 dead_resources_that_do_not_answer_keep_nobody_from_a_new_one
                 callers_wait_for_a_check_and_not_for_a_new_resource
             }
@@ -184,6 +186,13 @@ macro_rules! conformance {
                 who_comes_during_a_look_is_served_after_it
                 a_panic_during_a_look_costs_what_was_looked_at
             }
+            keeping {
+                as_many_as_are_to_be_ready_are_opened_unasked
+                what_is_taken_is_made_up_for_as_far_as_there_is_room
+                the_last_that_are_to_be_ready_are_never_too_idle
+                what_is_retired_is_replaced_unasked
+                where_there_is_no_runtime_the_first_caller_begins
+            }
             panics {
                 a_panic_in_create_costs_an_attempt
                 a_panic_in_check_costs_that_resource
@@ -206,12 +215,24 @@ macro_rules! conformance {
                 a_label_ends_with_its_lease
                 nobody_holds_what_lies_idle_was_detached_or_goes
             }
+            watching {
+                the_life_of_a_pool_is_told_and_numbered
+                each_closing_is_told_with_its_reason
+                each_failure_is_told_with_its_cause
+                each_refusal_is_told_with_its_place
+                what_an_operator_does_is_told
+                the_end_of_a_driver_is_told_and_the_next_one
+                a_sink_may_panic_and_may_call_the_pool
+                a_lease_that_lasts_too_long_is_suspected_and_never_ended
+                only_who_waits_for_itself_is_told_so
+            }
             settings {
                 settings_that_no_pool_can_have_are_refused_by_name
                 a_pool_with_nothing_but_defaults_works
                 a_pool_with_every_time_as_short_as_can_be_works
                 a_pool_has_the_name_it_was_given
                 the_last_of_several_settings_holds
+                a_pool_without_self_service_serves_as_well
             }
             defaults {
                 by_default_every_check_succeeds
@@ -230,6 +251,7 @@ macro_rules! conformance {
                 guards_are_handed_from_task_to_task
                 two_runtimes_share_a_pool
                 the_pool_may_be_looked_at_from_anywhere_meanwhile
+                what_is_given_up_is_dropped_where_it_holds_up_nobody
             }
             dropping {
                 the_last_handle_that_is_dropped_closes_the_pool
@@ -244,6 +266,7 @@ macro_rules! conformance {
             runtime_gone {
                 what_lay_idle_when_a_runtime_ended_is_checked_before_it_is_lent
                 what_was_under_way_when_a_runtime_ended_costs_no_place
+                work_that_a_runtime_takes_and_drops_unseen_costs_no_place
                 who_waits_is_served_by_the_next_runtime
                 a_deadline_is_kept_by_the_next_runtime
                 without_a_runtime_what_lies_idle_is_served
@@ -256,6 +279,7 @@ macro_rules! conformance {
                 a_runtime_may_end_many_times
                 a_deadline_is_kept_though_the_pools_runtime_stands_still
                 who_waits_replaces_a_driver_that_stands_still
+                work_that_cannot_be_stopped_is_counted_until_it_ends
                 a_pool_serves_on_after_the_instance_that_drove_it_is_gone
                 many_short_lived_instances_share_a_pool
                 a_pool_may_be_built_where_there_is_no_runtime

@@ -3,6 +3,7 @@
 mod messages;
 mod observing;
 mod odd_resources;
+mod ready;
 mod settings;
 mod types;
 

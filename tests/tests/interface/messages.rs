@@ -352,6 +352,7 @@ fn every_refusal_of_try_get_says_what_stands_in_the_way() {
         TryGetError::CreateFailed,
         TryGetError::Paused,
         TryGetError::Closed,
+        TryGetError::Forked,
     ] {
         contains(&error.to_string(), &[]);
     }

@@ -2,7 +2,8 @@
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 
 use millpond::{Disposition, Manager, Metrics, Pool, Pooled, Returned};
@@ -229,7 +230,7 @@ fn a_destructor_runs_neither_on_a_borrowers_thread_nor_on_an_executors() {
     ];
     for (number, way) in ways.into_iter().enumerate() {
         let runtime = TestRuntime::new();
-        let (dropped, tells) = std::sync::mpsc::channel();
+        let (dropped, tells) = channel();
         let manager = Slows { dropped, hangs: number == 1 || number == 2 };
         let builder = Pool::builder(manager).max_size(2).check_after_idle(secs(1));
         let pool = builder.build(runtime.clone()).expect("the settings make sense");
@@ -239,4 +240,53 @@ fn a_destructor_runs_neither_on_a_borrowers_thread_nor_on_an_executors() {
         let thread = *thread.get().expect("it was dropped");
         assert_ne!(thread, thread::current().id(), "the way of number {number}");
     }
+}
+
+/// Does not go before it is let go.
+struct Stubborn(Receiver<()>);
+
+impl Drop for Stubborn {
+    fn drop(&mut self) {
+        // Whoever holds the other end lets go by dropping it.
+        let _ = self.0.recv();
+    }
+}
+
+/// Opens them, and never ends a check. The test keeps the other ends.
+struct Stubborns(Arc<Mutex<Vec<Sender<()>>>>);
+
+impl Manager for Stubborns {
+    type Resource = Stubborn;
+    type Error = Infallible;
+
+    async fn create(&self) -> Result<Stubborn, Infallible> {
+        let (holds, held) = channel();
+        self.0.lock().expect("nobody panics").push(holds);
+        Ok(Stubborn(held))
+    }
+
+    fn on_return(&self, _: &mut Stubborn, _: Returned, _: &Metrics) -> Disposition {
+        Disposition::Reuse
+    }
+
+    async fn check(&self, _: &mut Stubborn, _: &Metrics) -> Result<(), Infallible> {
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn a_place_is_free_at_the_deadline_while_the_destructor_of_what_had_it_goes_on() {
+    let runtime = TestRuntime::new();
+    let holds = Arc::new(Mutex::default());
+    let builder = Pool::builder(Stubborns(Arc::clone(&holds))).max_size(1);
+    let pool = builder.check_after_idle(secs(1)).build(runtime.clone()).expect("it makes sense");
+    drop(runtime.block_on(pool.get()));
+    runtime.advance(secs(2));
+    let started = runtime.elapsed();
+    let next = runtime.block_on(pool.get()).expect("another one");
+    assert_eq!(runtime.elapsed() - started, secs(3), "at the deadline of the check");
+    assert_eq!((pool.status().size, pool.status().leased), (1, 1));
+    // From here on everything may go.
+    holds.lock().expect("nobody panics").clear();
+    drop(next);
 }

@@ -18,10 +18,11 @@ fn refused(set: Set) -> BuildError {
 
 #[test]
 fn a_number_out_of_range_is_refused_by_name_with_its_range() {
-    let cases: [(Set, &str, &str); 9] = [
+    let cases: [(Set, &str, &str); 10] = [
         (|b| b.max_size(0), "max_size", "0"),
         (|b| b.max_size(u32::MAX as usize), "max_size", "4294967295"),
         (|b| b.max_size(usize::MAX), "max_size", "18446744073709551615"),
+        (|b| b.min_idle(usize::MAX), "min_idle", "18446744073709551615"),
         (|b| b.max_waiters(usize::MAX), "max_waiters", "18446744073709551615"),
         (|b| b.max_creating(0), "max_creating", "0"),
         (|b| b.max_creating(usize::MAX), "max_creating", "18446744073709551615"),
@@ -42,12 +43,13 @@ fn a_number_out_of_range_is_refused_by_name_with_its_range() {
 
 #[test]
 fn a_time_in_which_nothing_can_happen_is_refused_by_name() {
-    let cases: [(Set, &str); 8] = [
+    let cases: [(Set, &str); 9] = [
         (|b| b.get_timeout(Duration::ZERO), "get_timeout"),
         (|b| b.create_timeout(Duration::ZERO), "create_timeout"),
         (|b| b.check_timeout(Duration::ZERO), "check_timeout"),
         (|b| b.reset_timeout(Duration::ZERO), "reset_timeout"),
         (|b| b.close_timeout(Duration::ZERO), "close_timeout"),
+        (|b| b.keepalive(Duration::ZERO), "keepalive"),
         (|b| b.idle_timeout(Duration::ZERO), "idle_timeout"),
         (|b| b.max_lifetime(Duration::ZERO), "max_lifetime"),
         (|b| b.create_backoff(Duration::ZERO, secs(1)), "create_backoff"),
@@ -62,8 +64,18 @@ fn a_time_in_which_nothing_can_happen_is_refused_by_name() {
 
 #[test]
 fn a_contradiction_is_refused_by_both_names_and_values() {
-    let cases: [(Set, [&str; 4]); 2] = [
+    let cases: [(Set, [&str; 4]); 6] = [
         (|b| b.max_size(3).max_creating(4), ["max_creating", "4", "max_size", "3"]),
+        (|b| b.min_idle(8).max_size(7), ["min_idle", "8", "max_size", "7"]),
+        (|b| b.keepalive(secs(601)), ["keepalive", "601s", "idle_timeout", "600s"]),
+        (
+            |b| b.idle_timeout(Duration::MAX).keepalive(secs(9)).max_lifetime(secs(8)),
+            ["keepalive", "9s", "max_lifetime", "8s"],
+        ),
+        (
+            |b| b.min_idle(1).keepalive(secs(9)).max_lifetime(secs(8)),
+            ["keepalive", "9s", "max_lifetime", "8s"],
+        ),
         (|b| b.create_backoff(secs(9), secs(2)), ["first", "9s", "longest", "2s"]),
     ];
     for (set, parts) in cases {
@@ -102,6 +114,7 @@ fn every_time_may_be_endless() {
             .reset_timeout(max)
             .close_timeout(max)
             .check_after_idle(max)
+            .keepalive(max)
             .idle_timeout(max)
             .max_lifetime(max)
             .create_backoff(max, max)
@@ -121,6 +134,7 @@ fn every_time_may_be_as_short_as_can_be() {
             .reset_timeout(least)
             .close_timeout(least)
             .check_after_idle(least)
+            .keepalive(least)
             .idle_timeout(least)
             .max_lifetime(least)
             .lifetime_jitter(100)
@@ -141,6 +155,7 @@ fn every_number_may_be_as_great_as_can_be() {
     let rig = Rig::new(|builder| {
         builder
             .max_size(greatest)
+            .min_idle(200)
             .max_creating(greatest)
             .max_waiters(u32::MAX as usize / 2)
             .fail_fast_after(u32::MAX as usize)
@@ -149,6 +164,14 @@ fn every_number_may_be_as_great_as_can_be() {
     let held = rig.take_many(200);
     assert_eq!((rig.pool.status().max, rig.pool.status().leased), (greatest, 200));
     drop(held);
+    rig.ends_clean();
+}
+
+#[test]
+fn what_min_idle_keeps_may_be_kept_alive_beyond_the_idle_timeout() {
+    let rig = Rig::new(|b| b.min_idle(1).idle_timeout(secs(60)).keepalive(secs(90)));
+    rig.runtime.advance(secs(100));
+    assert_eq!((rig.manager.checks(), rig.manager.opened()), (1, 1));
     rig.ends_clean();
 }
 

@@ -4,10 +4,10 @@ use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use millpond::{
-    AddError, BuildError, Builder, CloseReason, CloseReport, CreateFault, Disposition, Event,
-    EventKind, EventSink, Failure, Fitness, Get, GetError, Holder, Metrics, Phase, Pool, Pooled,
-    RefusalReason, ResizeError, ResourceId, RetainReport, Returned, Runtime, Snapshot, SpawnError,
-    Status, Task, Totals, TryGetError, WeakPool,
+    AddError, BuildError, BuildReadyError, Builder, CloseReason, CloseReport, CreateFault,
+    Disposition, Event, EventKind, EventSink, Failure, Fitness, Get, GetError, Holder, Metrics,
+    Phase, Pool, Pooled, RefusalReason, ResizeError, ResourceId, RetainReport, Returned, Runtime,
+    Snapshot, SpawnError, Status, Task, Totals, TryGetError, WeakPool,
 };
 use millpond_test::{ScriptedError, ScriptedManager, TestRuntime};
 use millpond_tests::cells::Cells;
@@ -28,6 +28,7 @@ fn everything_public_may_move_between_threads_and_all_but_guards_be_shared() {
     all::<GetError<ScriptedError>>();
     all::<TryGetError>();
     all::<BuildError>();
+    all::<BuildReadyError<ScriptedError>>();
     all::<ResizeError>();
     all::<AddError<u32>>();
     all::<RetainReport>();
@@ -77,6 +78,7 @@ fn futures_may_be_spawned() {
         future
     }
     let rig = Rig::of(1);
+    drop(spawnable(Pool::builder(rig.manager.clone()).build_ready(rig.runtime.clone())));
     drop(spawnable(rig.pool.get_owned()));
     drop(movable(rig.pool.get()));
     drop(spawnable(rig.pool.close(Duration::ZERO)));

@@ -114,6 +114,20 @@ fn what_lay_idle_for_the_window_is_checked_before_it_is_lent() {
 }
 
 #[test]
+fn a_check_that_nobody_waited_for_is_no_use() {
+    let rig = Rig::new(|builder| builder.max_size(1).check_after_idle(secs(1)));
+    drop(rig.take());
+    let returned = rig.runtime.now();
+    rig.runtime.advance(secs(60));
+    assert!(rig.pool.try_get().is_err());
+    rig.runtime.run_until_idle();
+    let pooled = rig.pool.try_get().expect("it is fit");
+    assert_eq!(Pooled::metrics(&pooled).last_used(), returned);
+    drop(pooled);
+    rig.ends_clean();
+}
+
+#[test]
 fn what_lay_idle_for_the_window_is_checked_however_old_the_published_time_is() {
     for offset in (0..250).step_by(7) {
         let rig = Rig::new(|builder| builder.max_size(2).check_after_idle(secs(1)));

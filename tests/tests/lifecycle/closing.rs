@@ -187,6 +187,34 @@ fn a_creation_that_ends_after_the_close_is_closed_and_never_lent() {
 }
 
 #[test]
+fn what_nobody_came_to_close_in_time_is_gone_with_the_pool() {
+    let arrivals: [fn(&Rig); 3] = [
+        |_| (),
+        // A visitor is the first to see that the time is over,
+        |rig| assert!(rig.pool.try_get().is_err()),
+        // and in the end nobody is left to do anything about it.
+        |rig| {
+            assert!(rig.pool.try_get().is_err());
+            rig.runtime.shutdown();
+            rig.runtime.restart();
+        },
+    ];
+    for arrives in arrivals {
+        let rig = Rig::new(|builder| builder.max_size(2).close_timeout(secs(1)));
+        drop(rig.take_many(2));
+        assert!(Parked::new(rig.pool.close(secs(60))).poll().is_pending());
+        // The runtime is so late that the time for closing is over before anybody has begun to.
+        rig.runtime.set_now(rig.runtime.now() + secs(2));
+        arrives(&rig);
+        rig.runtime.run_until_idle();
+        assert!(rig.at_once(rig.pool.close(Duration::ZERO)).drained);
+        rig.runtime.run_until_idle();
+        assert_eq!(rig.runtime.tasks(), 0);
+        until(|| rig.manager.open_now() == 0);
+    }
+}
+
+#[test]
 fn a_paused_pool_closes_too() {
     let rig = Rig::of(2);
     drop(rig.take_many(2));
@@ -232,4 +260,18 @@ fn a_pool_that_was_never_used_closes_where_there_is_no_runtime() {
     let rig = Rig::of(1);
     rig.runtime.shutdown();
     assert!(rig.runtime.block_on(rig.pool.close(secs(1))).drained);
+}
+
+#[test]
+fn what_was_given_up_before_it_began_is_gone_when_the_pool_is() {
+    let rig = Rig::new(|builder| builder.max_size(2).close_timeout(ms(10)));
+    drop(rig.take_many(2));
+    let mut close = Parked::new(rig.pool.close(secs(60)));
+    assert!(close.poll().is_pending());
+    // Nobody drives the pool for longer than a close may take, so both are given up before anybody has begun.
+    rig.runtime.set_now(rig.runtime.now() + ms(20));
+    assert!(rig.runtime.block_on(close.future().expect("it waits")).drained);
+    rig.runtime.run_until_idle();
+    assert_eq!((rig.pool.status().abandoned, rig.runtime.tasks()), (0, 0));
+    rig.until_dropped(2);
 }

@@ -6,6 +6,8 @@ mod closing;
 mod deadlines;
 mod growing;
 mod guards;
+mod keepalive;
+mod keeping;
 mod looking;
 mod offers;
 mod queue;

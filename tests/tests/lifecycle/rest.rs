@@ -76,6 +76,30 @@ fn a_pool_with_idle_timeouts_wakes_up_for_those_alone() {
 }
 
 #[test]
+fn a_pool_that_keeps_some_idle_wakes_up_only_to_replace_them() {
+    let eternal = Rig::new(|builder| {
+        builder.max_size(4).min_idle(3).idle_timeout(secs(600)).max_lifetime(Duration::MAX)
+    });
+    eternal.runtime.advance(secs(700));
+    let before = activity(&eternal);
+    eternal.runtime.advance(secs(24 * 3600));
+    assert_eq!((activity(&eternal), eternal.pool.status().idle), (before, 3));
+    eternal.ends_clean();
+
+    let mortal = Rig::new(|builder| builder.max_size(4).min_idle(3).lifetime_jitter(0));
+    mortal.runtime.advance(secs(700));
+    let before = activity(&mortal);
+    // 1800 s, less 10 s for the creation and 30 s for the next look.
+    mortal.runtime.advance(secs(1800 - 40 - 700 - 1));
+    assert_eq!(activity(&mortal), before);
+    let before = mortal.runtime.timers_fired();
+    mortal.runtime.advance(secs(24 * 3600));
+    let (timers, opened) = (mortal.runtime.timers_fired() - before, mortal.manager.opened());
+    assert!(timers as u64 <= 6 * opened, "{timers} timers for {opened} replacements");
+    mortal.ends_clean();
+}
+
+#[test]
 fn while_something_is_lent_the_tick_goes_on_and_no_faster_than_it_must() {
     let rig = Rig::new(|builder| {
         builder

@@ -1,12 +1,14 @@
 //! The behaviours that separate a good pool from the rest, each on the real pool over a virtual clock. For each there is a
 //! patch in `tests/patches` that takes its mechanism out, and the test here must fail then.
 //!
-//! Of the twelve, 9 and 10 are about overload, 11 and 12 are `retiring` and `closing` in `lifecycle`.
+//! Of the twelve, 9 and 10 are about overload.
 
 mod at_rest;
 mod cancelled;
+mod closed;
 mod failing;
 mod hung;
+mod retired;
 mod returned;
 
 use std::time::Duration;

@@ -1,13 +1,13 @@
 //! Whatever is counted is told, whatever goes wrong: with an error or a panic in each call into user code, and with each future
 //! dropped at each poll.
 
-use millpond::{EventKind, Failure, Pool, Task, Totals};
+use millpond::{EventKind, Failure, Task, Totals};
 use millpond_test::{Recorder, TestRuntime};
-use millpond_tests::callers::{Cut, Reaper, run};
-use millpond_tests::fuse::{Fault, Fuse, Fused};
-use millpond_tests::scenario;
+use millpond_tests::callers::{Cut, Reaped, Reaper, run};
+use millpond_tests::fuse::{Fault, Fuse};
+use millpond_tests::scenario::Stage;
 
-type Scenario = fn(&Pool<Fused>, &TestRuntime) -> Vec<Task>;
+type Scenario = fn(&Stage) -> Vec<Task>;
 
 /// The totals of resources, as events tell them.
 fn counted(kinds: &[EventKind]) -> [u64; 7] {
@@ -48,16 +48,13 @@ fn of(totals: &Totals) -> [u64; 7] {
 /// Runs the scenario, and says what was told in total.
 #[track_caller]
 fn told(scenario: Scenario, fuse: &Fuse, cut: Cut, reaped: Cut) -> [u64; 7] {
-    let (runtime, recorder) = (TestRuntime::new(), Recorder::new());
-    let reaper = Reaper::new(runtime.clone(), reaped);
-    let (pool, manager) = scenario::watched_pool(&runtime, reaper.clone(), fuse, recorder.clone());
-    let callers = scenario(&pool, &runtime);
-    run(&runtime, callers, cut, fuse);
-    if reaped != Cut::Never && !reaper.has_cut() {
-        // It would cut off what comes now, and that is the business of the test.
-        return [0; 7];
-    }
-    scenario::afterwards(&pool, &manager, &runtime);
+    let (clock, recorder) = (TestRuntime::new(), Recorder::new());
+    let reaper = Reaper::new(clock.clone(), Reaped::One, reaped);
+    let stage = Stage::watched(&clock, reaper.clone(), fuse, recorder.clone());
+    run(&clock, scenario(&stage), cut, fuse, |_| ());
+    reaper.spare();
+    stage.afterwards(1);
+    let pool = &stage.pool;
     let kinds = recorder.take();
     let told = counted(&kinds);
     assert_eq!(told, of(&pool.status().totals), "left: as told, right: as counted");
@@ -71,7 +68,7 @@ fn whatever_goes_wrong_what_is_counted_is_told() {
     let mut sum = [0; 7];
     let mut add = |told: [u64; 7]| sum.iter_mut().zip(told).for_each(|(sum, n)| *sum += n);
     for n in 0..100 {
-        for scenario in [scenario::bustle, scenario::farewell] {
+        for scenario in [Stage::bustle, Stage::farewell] {
             for fault in [Fault::Panic, Fault::Fail, Fault::FailForGood] {
                 add(told(scenario, &Fuse::new(fault, n), Cut::Never, Cut::Never));
             }

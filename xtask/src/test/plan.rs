@@ -43,12 +43,22 @@ pub(super) const PLAN: &[Planned] = &[
         )
     }),
     Planned { needs: &[GIT], slow: true, ..step("package", |s| s.check(PACKAGE_ARGS)) },
+    // The one optional feature: everything above is without it.
+    Planned { needs: &[CLIPPY], ..step("clippy with tracing", |s| s.check(TRACING_CLIPPY_ARGS)) },
+    step("tests with tracing", tracing_tests),
+    step("docs with tracing", |s| {
+        s.check_step(
+            Step::cargo()
+                .args(["doc", "-p", "millpond", "--features", "tracing", "--no-deps"])
+                .env("RUSTDOCFLAGS", "-D warnings"),
+        )
+    }),
     step("model check", model_check),
     step("examples", examples),
     step("storm", storms),
     Planned { slow: true, ..step("loom", loom_models) },
     Planned { needs: &[GIT], slow: true, ..step("mutants", sampled_mutants) },
-    Planned { needs: &[GIT], slow: true, ..step("patches", all_patches) },
+    Planned { needs: &[GIT], slow: true, ..step("patches", sampled_patches) },
 ];
 
 const CLIPPY_ARGS: &[&str] = &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
@@ -70,6 +80,20 @@ const EXAMPLES: &[&str] =
 
 /// What the storm runs on.
 const RUNTIMES: &[&str] = &["tokio", "smol", "async-std"];
+
+const TRACING_CLIPPY_ARGS: &[&str] = &[
+    "clippy",
+    "-p",
+    "millpond",
+    "-p",
+    "millpond-tests",
+    "--features",
+    "millpond-tests/tracing",
+    "--all-targets",
+    "--",
+    "-D",
+    "warnings",
+];
 
 const fn step(name: &'static str, run: fn(&mut Findings) -> Result<Verdict, String>) -> Planned {
     Planned { name, needs: &[], compiles: true, slow: false, run }
@@ -187,6 +211,24 @@ fn doctests(findings: &mut Findings) -> Result<Verdict, String> {
     Ok(findings.judge(&done, &targets))
 }
 
+/// What needs the feature `tracing`: a test target of its own, and one example in the documentation.
+fn tracing_tests(findings: &mut Findings) -> Result<Verdict, String> {
+    let mut verdict = Verdict::Passed;
+    for (layer, args) in [
+        (Layer::WholePool, ["-p", "millpond-tests", "--test", "tracing"]),
+        (Layer::Doctests, ["-p", "millpond", "--doc", "TracingSink"]),
+    ] {
+        let done = Step::cargo().args(["test", "--features", "tracing"]).args(args).run()?;
+        let targets = libtest::parse(&done.lines);
+        findings.tally.add(layer, libtest::total(&targets));
+        match findings.judge(&done, &targets) {
+            Verdict::Passed => {}
+            failed => verdict = failed,
+        }
+    }
+    Ok(verdict)
+}
+
 fn examples(findings: &mut Findings) -> Result<Verdict, String> {
     let build = Step::cargo().args(["build", "--release", "-p", "millpond-examples", "--examples"]);
     findings.check_all([build].into_iter().chain(EXAMPLES.iter().map(|name| run_example(name))))
@@ -252,8 +294,9 @@ fn sampled_mutants(findings: &mut Findings) -> Result<Verdict, String> {
     Ok(verdict(survived == 0, || format!("{survived} survived")))
 }
 
-fn all_patches(findings: &mut Findings) -> Result<Verdict, String> {
-    let report = patches::run(None, findings.options.require_services)?;
+fn sampled_patches(findings: &mut Findings) -> Result<Verdict, String> {
+    let Options { sample, seed, require_services, .. } = findings.options;
+    let report = patches::run_sample(sample, seed, require_services)?;
     findings.tally.add(Layer::Patches, report.count);
     let failed = report.failed.len();
     findings.failures.extend(report.failed);

@@ -58,7 +58,7 @@ impl World {
 
     fn push_slot(&self, slot: u32, key: &mut Packer) {
         if !self.slots().contains(&slot) {
-            return key.push(0, 16);
+            return key.push(0, 17);
         }
         let state = self.state_of(slot);
         let code = match state {
@@ -79,11 +79,14 @@ impl World {
         key.push(self.task_of(slot).map_or(0, |task| task.stage as u32), 2);
         key.flag(state.is_open() && self.core.slots.get(slot).epoch != self.core.epoch);
         key.flag(state.is_open() && self.is_too_old(slot));
+        let ripe = self.core.config.min_idle > 0 && self.core.is_ageing(slot, self.now());
+        key.flag(state.is_open() && ripe);
         let unvetted = self.unvetted & (1 << slot) != 0;
         key.flag(self.shelf.has(slot));
         key.flag(unvetted);
-        // A check is no use: what passes it has rested as long as before.
-        let rests = self.shelf.has(slot) || unvetted || matches!(state, State::Checking { .. });
+        // Neither a check nor an offer is a use: what passes the one or misses the other has rested as long as before.
+        let unused = matches!(state, State::Checking { .. } | State::Offered);
+        let rests = self.shelf.has(slot) || unvetted || unused;
         let age = if rests { self.shelf.age(slot) } else { Age::Fresh };
         key.push(age as u32, 2);
         key.flag(age != Age::Fresh && self.core.slots.get(slot).proved.is_some());

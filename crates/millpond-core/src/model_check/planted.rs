@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use super::scope::{Also, Scope};
+use super::shelf::Age;
 use super::world::World;
 use crate::core::Mode;
-use crate::io::{Action, GiveBack, Input, Job, Outcome, Refusal, Why};
+use crate::io::{Action, GiveBack, Idle, Input, Job, Outcome, Refusal, Why};
 use crate::phases::Phases;
 use crate::slots::State;
 use crate::timers::TimerKey;
@@ -61,10 +62,18 @@ pub(super) enum Defect {
     ReturnsTrusted,
     /// It does not look again whether returns will do.
     ReturnsNotCounted,
+    /// It opens nothing that nobody asks for.
+    IdleNotKept,
+    /// It closes the last for lying idle.
+    LastIdleClosed,
+    /// It counts on one that grows old.
+    OldNotReplaced,
+    /// It has all checked at once that lie idle, unasked.
+    AllKeptAliveAtOnce,
 }
 
 impl Defect {
-    pub(super) const ALL: [Self; 23] = [
+    pub(super) const ALL: [Self; 27] = [
         Self::NoSecondLook,
         Self::FlagLowered,
         Self::CancelLosesOffer,
@@ -88,6 +97,10 @@ impl Defect {
         Self::AbandonedCharged,
         Self::ReturnsTrusted,
         Self::ReturnsNotCounted,
+        Self::IdleNotKept,
+        Self::LastIdleClosed,
+        Self::OldNotReplaced,
+        Self::AllKeptAliveAtOnce,
     ];
 
     /// A small search in which it shows.
@@ -102,6 +115,7 @@ impl Defect {
             | Self::SkippedStaysCharged
             | Self::LastComeFirst
             | Self::WindowLeftOpen => &[],
+            Self::AllKeptAliveAtOnce => &[Also::Checks, Also::Keepalive],
             Self::DeadlineLosesOffer => &[Also::Deadlines],
             Self::ShedIgnoresDebt | Self::BeginUnchecked => &[Also::Resizes],
             Self::RetireForgetsCreations | Self::VoidCountedOn | Self::RetireReversesOrder => {
@@ -115,6 +129,10 @@ impl Defect {
             Self::ReturnsTrusted | Self::ReturnsNotCounted => {
                 let scope = Scope::new("planted", 3, 3, &[Also::Paced]);
                 return Scope { max_creating: 3, ..scope };
+            }
+            Self::IdleNotKept | Self::LastIdleClosed | Self::OldNotReplaced => {
+                let also = &[Also::Takes, Also::Checks, Also::Lifetimes, Also::Sweeps];
+                return Scope { min_idle: 1, ..Scope::new("planted", 2, 2, also) };
             }
         };
         Scope::new("planted", 2, 2, also)
@@ -181,6 +199,16 @@ impl Defect {
             }
             (Self::BackoffForEver, _) if is_due(core, TimerKey::Backoff) => {
                 core.timers.set(TimerKey::Backoff, now + Duration::from_secs(3600));
+                input
+            }
+            (Self::LastIdleClosed, _)
+                if is_due(core, TimerKey::Sweep) && world.shelf.age(0) == Age::Old =>
+            {
+                core.config.min_idle = 0;
+                input
+            }
+            (Self::OldNotReplaced, _) if is_due(core, TimerKey::Sweep) => {
+                core.config.max_lifetime = Duration::ZERO;
                 input
             }
             (Self::LateForgotten, Input::Claim(id))
@@ -250,6 +278,22 @@ impl Defect {
                 }
             }
             (Self::ReturnsNotCounted, _) => core.timers.clear(TimerKey::Growth),
+            (Self::IdleNotKept, _) if core.waiters.waiting() == 0 => {
+                if let [.., Action::Start(slot, Job::Create)] = actions[..] {
+                    core.timers.clear(TimerKey::Job(slot.index()));
+                    core.slots.enter(slot.index(), State::Vacant);
+                    actions.pop();
+                }
+            }
+            (Self::AllKeptAliveAtOnce, Input::Tick) if !actions.is_empty() => {
+                while let Some(index) = world.shelf.peek(0).filter(|slot| world.shelf.claim(*slot))
+                {
+                    core.check(index, false, now, now);
+                }
+                actions.extend(core.actions.drain(..));
+            }
+            (Self::LastIdleClosed, _) => core.config.min_idle = 1,
+            (Self::OldNotReplaced, _) => core.config.max_lifetime = Duration::from_secs(1800),
             (Self::AbandonedCharged, _) => {
                 let abandons =
                     actions.iter().filter(|action| matches!(action, Action::Abandon(..)));

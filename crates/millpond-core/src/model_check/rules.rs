@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::cast::{Stage, Task};
 use super::world::World;
 use crate::core::Mode;
-use crate::io::{Action, Input, Job, Why};
+use crate::io::{Action, Input, Job, Outcome, Why};
 use crate::slots::State;
 use crate::timers::TimerKey;
 use crate::waiters::Standing;
@@ -21,6 +21,10 @@ pub(super) struct Before {
     refused: Vec<WaiterId>,
     charged: u32,
     open: bool,
+    /// What lies idle and may be lent, unless there is too much of it.
+    fit: u8,
+    /// Whether the input is an occasion to see whether enough lies idle.
+    calm: bool,
     /// Whether the input is the poll of a caller that did not come for its offer in time.
     pub(super) claims_late: bool,
     /// Whether that is not the first time.
@@ -50,6 +54,15 @@ impl Before {
             refused: core.waiters.all().filter(|id| is_refused(*id)).collect(),
             charged: core.slots.counts().charged(),
             open: world.is_open(),
+            fit: mask(world, |slot| !core.is_outdated(slot, world.now()) && !core.is_over_size()),
+            calm: match input {
+                Input::Tick => core.timers.keys().any(|key| {
+                    is_due(key) && !matches!(key, TimerKey::Deadline(_) | TimerKey::Offer(_))
+                }),
+                Input::Ended(_, outcome) => outcome != Outcome::Fit,
+                Input::Resize(_) | Input::Resume | Input::DriverUp => true,
+                _ => false,
+            },
             claims_late,
             was_late,
         }
@@ -114,7 +127,56 @@ pub(super) fn step(before: &Before, world: &World, input: Input, actions: &[Acti
             return Err("I9: a caller is served at the desk while others wait".into());
         }
     }
+    let checks = actions.iter().filter(|action| matches!(action, Action::Start(_, Job::Check)));
+    let failed = actions.iter().any(|action| matches!(action, Action::Abandon(..)));
+    if input == Input::Tick && before.queue.is_empty() && !failed && checks.count() > 1 {
+        return Err("all that lies idle is taken away to be checked".into());
+    }
+    enough_idle(before, world, input, actions)?;
     in_order(before, input, actions, &served, &queue)
+}
+
+/// Of what lies idle, that of which this is true.
+fn mask(world: &World, is_so: impl Fn(u32) -> bool) -> u8 {
+    let idle = world.slots().filter(|slot| world.shelf.has(*slot));
+    idle.filter(|slot| is_so(*slot)).fold(0, |mask, slot| mask | 1 << slot)
+}
+
+/// None is closed for lying idle if there are not to be fewer; and whenever neither callers nor borrowers are about, too few
+/// are made up for.
+fn enough_idle(before: &Before, world: &World, input: Input, actions: &[Action]) -> Verdict {
+    let core = &world.core;
+    let fresh = mask(world, |slot| !core.is_ageing(slot, world.now())).count_ones();
+    let min_idle = core.config.min_idle.min(core.config.max_size);
+    if !world.is_open() || fresh >= min_idle {
+        return Ok(());
+    }
+    let closes_fit = actions.iter().any(|action| match action {
+        Action::Start(slot, Job::Close) => before.fit & 1 << slot.index() != 0,
+        _ => false,
+    });
+    // One of the others may have gone to a caller meanwhile, or to its check.
+    let counts = core.slots.counts();
+    let alone = before.queue.is_empty() && !world.shelf.raced;
+    if input == Input::Tick && closes_fit && alone && fresh + counts.checking < min_idle {
+        return Err("one of too few is closed for lying idle".into());
+    }
+    let coming = core.slots.opening() + counts.checking + counts.resetting + counts.offered;
+    let returns = counts.live + counts.offered > world.shelf.idle.count_ones();
+    let undisturbed = before.calm && core.driver && !(core.waiters.waiting() > 0 && returns);
+    if undisturbed && fresh + coming < min_idle && may_open(world) {
+        return Err("too few lie idle, and nothing is opened".into());
+    }
+    Ok(())
+}
+
+/// Whether capacity, limit and back-off allow a creation.
+fn may_open(world: &World) -> bool {
+    let core = &world.core;
+    let limit = if core.backoff.is_failing() { 1 } else { core.config.max_creating };
+    core.slots.counts().charged() < core.config.max_size
+        && core.slots.opening() < limit
+        && !core.backoff.is_running()
 }
 
 /// I9: those served, followed by those who still wait, stand in the order of the queue before.
@@ -336,11 +398,7 @@ fn at_rest(world: &World) -> Verdict {
     if counts.charged() < core.config.max_size && coming == 0 && !core.backoff.is_running() {
         return Err("I3: somebody waits while there is room and nothing is coming".into());
     }
-    let limit = if core.backoff.is_failing() { 1 } else { core.config.max_creating };
-    let may_open = counts.charged() < core.config.max_size
-        && counts.creating - void < limit
-        && !core.backoff.is_running();
-    if may_open && coming < waiting && core.timers.get(TimerKey::Growth).is_none() {
+    if may_open(world) && coming < waiting && core.timers.get(TimerKey::Growth).is_none() {
         return Err("somebody waits for returns, and nobody will look whether they come".into());
     }
     Ok(())

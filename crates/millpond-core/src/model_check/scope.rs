@@ -43,7 +43,7 @@ pub(super) enum Also {
     Closing,
     /// New epochs at once.
     Epochs,
-    /// New epochs with a spread, and resources that grow too old at any moment.
+    /// New epochs with a spread, and resources that grow old, or too old, at any moment.
     Lifetimes,
     /// Drivers are lost and come.
     Drivers,
@@ -51,6 +51,8 @@ pub(super) enum Also {
     Sleep,
     /// The reaper finds what lay idle too long.
     Sweeps,
+    /// What lies idle for long is checked unasked.
+    Keepalive,
     /// Timers that are noticed late, by a poll, a cancel or the end of a job.
     Late,
     /// Creations take long, so that returns may serve those who wait before.
@@ -67,6 +69,7 @@ pub(super) struct Scope {
     pub(super) callers: usize,
     pub(super) max_creating: u32,
     pub(super) max_waiters: u32,
+    pub(super) min_idle: u32,
     pub(super) fail_fast_after: Option<u32>,
     pub(super) also: &'static [Also],
 }
@@ -78,7 +81,16 @@ impl Scope {
         callers: usize,
         also: &'static [Also],
     ) -> Self {
-        Self { name, size, callers, max_creating: 1, max_waiters: 3, fail_fast_after: None, also }
+        Self {
+            name,
+            size,
+            callers,
+            max_creating: 1,
+            max_waiters: 3,
+            min_idle: 0,
+            fail_fast_after: None,
+            also,
+        }
     }
 
     pub(super) fn has(&self, also: Also) -> bool {
@@ -94,9 +106,11 @@ impl Scope {
         Config {
             max_size: self.size,
             max_waiters: self.max_waiters,
+            min_idle: self.min_idle,
             max_creating: self.max_creating,
             fail_fast_after: self.fail_fast_after,
             check_after_idle: OLD,
+            keepalive: if self.has(Also::Keepalive) { OLD } else { Duration::MAX },
             idle_timeout,
             max_lifetime,
             ..Config::default()

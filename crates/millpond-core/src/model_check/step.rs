@@ -41,6 +41,8 @@ pub(super) enum Step {
     EndLate(TimerKey, usize, Outcome),
     /// An idle resource grows older.
     Age(u32),
+    /// A resource's life is nearly over.
+    Ripen(u32),
     /// A resource's life is over.
     Expire(u32),
     Resize(u32),
@@ -57,7 +59,10 @@ pub(super) enum Step {
 impl Step {
     /// Whether the core has a part in it, so that others can interfere.
     fn feeds_core(self) -> bool {
-        !matches!(self, Self::TakeBit(_) | Self::GoHome(_) | Self::Age(_) | Self::Expire(_))
+        !matches!(
+            self,
+            Self::TakeBit(_) | Self::GoHome(_) | Self::Age(_) | Self::Ripen(_) | Self::Expire(_)
+        )
     }
 }
 
@@ -212,6 +217,9 @@ impl World {
             if scope.has(Also::Lifetimes) && self.state_of(slot).is_open() && !self.is_too_old(slot)
             {
                 into.push(Step::Expire(slot));
+                if scope.min_idle > 0 && !self.core.is_ageing(slot, self.now()) {
+                    into.push(Step::Ripen(slot));
+                }
             }
         }
         if scope.has(Also::Resizes) {

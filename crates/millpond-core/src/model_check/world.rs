@@ -57,10 +57,11 @@ impl World {
             closings: 0,
             draineds: 0,
             paced: scope.has(Also::Paced),
-            planted,
+            planted: None,
             meddled: false,
         };
         world.feed(Input::DriverUp).expect("an empty pool is in order");
+        world.planted = planted;
         world
     }
 
@@ -188,6 +189,10 @@ impl World {
                     Age::Middle | Age::Old => Age::Old,
                 };
                 self.doubted |= u8::from(*age == Age::Old) << slot;
+                Ok(())
+            }
+            Step::Ripen(slot) => {
+                self.core.slots.get_mut(slot).retire_at = Some(now + Duration::from_nanos(1));
                 Ok(())
             }
             Step::Expire(slot) => {

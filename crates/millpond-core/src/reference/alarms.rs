@@ -42,6 +42,7 @@ impl Pool {
             let first = due.into_iter().filter_map(|(alarm, due)| Some((alarm?, due)));
             let first = first.min_by_key(|(alarm, _)| *alarm);
             let Some((_, due)) = first.filter(|((at, _), _)| *at <= now) else { return };
+            self.tending |= !matches!(due, Due::Deadline(_) | Due::Window(_));
             match due {
                 Due::Deadline(caller) => self.deadline_passed(caller, now),
                 Due::Window(caller) => self.window_closed(caller, now),

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::pool::{Mode, Place, Pool, Slot};
+use crate::Config;
 use crate::io::Job;
 
 /// What the reference knows about how fast resources are opened and come home.
@@ -41,20 +42,60 @@ impl Pool {
         while self.may_open() {
             let coming = self.coming();
             let callers = self.line.len() + self.unasked as usize;
-            if coming >= callers {
+            let wanted = coming < callers;
+            trusting = wanted && coming > 0 && coming + returns as usize >= callers;
+            if wanted && !trusting {
+                self.open(coming >= self.line.len(), now);
+            } else if self.tending
+                && self.driver
+                && (self.line.is_empty() || !self.is_any_out())
+                && self.idle_to_be(now) < self.min_idle()
+            {
+                self.open(false, now);
+            } else {
                 break;
             }
-            if coming > 0 && coming + returns as usize >= callers {
-                trusting = true;
-                break;
-            }
-            self.open(coming >= self.line.len(), now);
         }
         let look = self.pace.since.map(|since| since + self.pace.create() / 4);
         let look = look.filter(|_| trusting);
         if self.look.map(|(at, _)| at) != look {
             self.look = look.map(|at| (at, self.order()));
         }
+    }
+
+    pub(super) fn min_idle(&self) -> usize {
+        self.config.min_idle.min(self.config.max_size) as usize
+    }
+
+    /// How many lie idle that have some time to live, or are on their way, be it to a caller.
+    pub(super) fn idle_to_be(&self, now: Instant) -> usize {
+        let fresh = self.indices().filter(|index| self.is_fresh(*index, now)).count();
+        let counts = self.counts();
+        let coming = self.opening() + counts.checking + counts.resetting + counts.offered;
+        fresh + coming as usize
+    }
+
+    fn is_any_out(&self) -> bool {
+        self.slots.iter().any(|slot| matches!(slot.place, Place::Lent | Place::Offered))
+    }
+
+    /// Whether a resource lies idle and is not about to be too old.
+    pub(super) fn is_fresh(&self, index: u32, now: Instant) -> bool {
+        let slot = &self.slots[index as usize];
+        let old = slot.epoch != self.epoch || self.ages_at(slot).is_some_and(|at| at <= now);
+        slot.place == Place::Idle && !old
+    }
+
+    /// When the replacement of a resource is due.
+    pub(super) fn ages_at(&self, slot: &Slot) -> Option<Instant> {
+        let lead = (self.config.create_timeout + self.interval()).min(self.config.max_lifetime / 4);
+        Some(slot.retire_at? - lead)
+    }
+
+    /// How far apart looks for what is too old are.
+    pub(super) fn interval(&self) -> Duration {
+        let Config { idle_timeout, max_lifetime, keepalive, .. } = self.config;
+        idle_timeout.min(max_lifetime).min(keepalive) / 16
     }
 
     fn may_open(&self) -> bool {
@@ -96,8 +137,8 @@ impl Pool {
 
     /// How many of those who wait will be served by what comes home, before a creation could be ready.
     fn expected_returns(&mut self, now: Instant) -> u32 {
-        let out = |slot: &Slot| matches!(slot.place, Place::Lent | Place::Offered);
-        if self.line.is_empty() || !self.slots.iter().any(out) {
+        let full = self.counts().charged() >= self.config.max_size;
+        if full || self.line.is_empty() || !self.is_any_out() {
             (self.pace.since, self.pace.expected) = (None, None);
             return 0;
         }

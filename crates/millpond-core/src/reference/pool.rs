@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::chance::Chance;
 use super::growth::Pace;
 use super::words::{Reason, Said, Told};
-use crate::io::Why;
+use crate::io::{Outcome, Why};
 use crate::{Config, Counts, Phase, Totals};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +92,8 @@ pub(super) struct Pool {
     /// When to see whether more creations are needed.
     pub(super) look: Alarm,
     pub(super) unasked: u32,
+    /// Whether this is an occasion to see whether enough lies idle.
+    pub(super) tending: bool,
     pub(super) abandoned: Vec<usize>,
     pub(super) tasks: usize,
     pub(super) totals: Totals,
@@ -136,6 +138,7 @@ impl Pool {
             pace: Pace::default(),
             look: None,
             unasked: 0,
+            tending: false,
             abandoned: Vec::new(),
             tasks: 0,
             totals: Totals::default(),
@@ -148,6 +151,11 @@ impl Pool {
     /// Takes in one input, and learns from `chance` what was left to chance.
     pub(super) fn feed(&mut self, told: Told, now: Instant, chance: &Chance) -> Vec<Said> {
         self.unasked = 0;
+        self.tending = match told {
+            Told::Ended(_, outcome) => outcome != Outcome::Fit,
+            Told::DriverUp | Told::Resize(_) | Told::Resume | Told::RetireAll(_) => true,
+            _ => false,
+        };
         self.ring(now, chance);
         if !matches!(told, Told::Tick) && self.asleep {
             self.asleep = false;

@@ -191,7 +191,9 @@ impl Pool {
     pub(super) fn begin(&mut self, task: usize, now: Instant) {
         let Some(index) = self.place_of(task) else { return };
         if let Place::Creating { unasked } = self.at(index).place {
-            let wanted = unasked || self.coming() <= self.line.len();
+            let wanted = unasked
+                || self.coming() <= self.line.len()
+                || self.idle_to_be(now) <= self.min_idle();
             let in_debt = self.counts().charged() > self.config.max_size;
             if self.mode != Mode::Open || in_debt || !wanted {
                 return;
@@ -351,9 +353,21 @@ impl Pool {
     pub(super) fn close_old(&mut self, now: Instant) {
         for index in self.indices() {
             let lain = now.saturating_duration_since(self.at(index).since);
-            let old = lain >= self.config.idle_timeout || self.is_outdated(index, now);
+            let others = |other: &u32| *other != index && self.is_fresh(*other, now);
+            let enough = self.indices().filter(others).count() >= self.min_idle();
+            let old = (lain >= self.config.idle_timeout && enough) || self.is_outdated(index, now);
             if self.at(index).place == Place::Idle && old {
                 self.start(index, Job::Close, now);
+            }
+        }
+        for index in self.indices() {
+            let counts = self.counts();
+            let idle = self.slots.iter().filter(|slot| slot.place == Place::Idle).count();
+            let quarter = (idle + counts.checking as usize).div_ceil(4);
+            let unseen = now - self.at(index).unseen() >= self.config.keepalive;
+            let may = self.driver && quarter > counts.checking as usize;
+            if self.at(index).place == Place::Idle && unseen && may {
+                self.check(index, now);
             }
         }
     }

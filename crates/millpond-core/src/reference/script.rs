@@ -89,28 +89,35 @@ fn long_time() -> impl Strategy<Value = Duration> {
 
 /// A small pool. All times differ, none is a multiple of another, and the back-off is long, so that it seldom ends at once.
 pub(super) fn settings() -> impl Strategy<Value = Config> {
-    (0u32..=8, 0u32..=20, 1u32..=4, prop::option::of(1u32..=4), any::<u64>()).prop_map(
-        |(max_size, max_waiters, max_creating, fail_fast_after, seed)| Config {
-            max_size,
-            max_waiters,
-            max_creating,
-            create_timeout: Duration::from_nanos(2_300_000_011),
-            check_timeout: Duration::from_nanos(1_100_000_023),
-            reset_timeout: Duration::from_nanos(1_300_000_037),
-            close_timeout: Duration::from_nanos(1_700_000_041),
-            check_after_idle: Duration::from_nanos(70_000_053),
-            idle_timeout: Duration::from_nanos(5_100_000_061),
-            max_lifetime: Duration::from_nanos(37_000_000_073),
-            lifetime_jitter: 0,
-            claim_window: Duration::from_nanos(510_000_083),
-            backoff_base: Duration::from_nanos(400_000_000),
-            backoff_cap: Duration::from_nanos(1_900_000_000),
-            fail_fast_after,
-            tick: Duration::from_nanos(233_000_089),
-            seed,
-            self_service: true,
-            leases_watched: false,
-            watched: true,
+    let numbers = (0u32..=8, prop_oneof![Just(0), 0u32..=5], 0u32..=20, 1u32..=4);
+    let keepalive =
+        prop_oneof![2 => Just(Duration::MAX), 1 => Just(Duration::from_nanos(900_000_097))];
+    (numbers, prop::option::of(1u32..=4), keepalive, any::<u64>()).prop_map(
+        |((max_size, min_idle, max_waiters, max_creating), fail_fast_after, keepalive, seed)| {
+            Config {
+                max_size,
+                min_idle,
+                max_waiters,
+                max_creating,
+                create_timeout: Duration::from_nanos(2_300_000_011),
+                check_timeout: Duration::from_nanos(1_100_000_023),
+                reset_timeout: Duration::from_nanos(1_300_000_037),
+                close_timeout: Duration::from_nanos(1_700_000_041),
+                check_after_idle: Duration::from_nanos(70_000_053),
+                keepalive,
+                idle_timeout: Duration::from_nanos(5_100_000_061),
+                max_lifetime: Duration::from_nanos(37_000_000_073),
+                lifetime_jitter: 0,
+                claim_window: Duration::from_nanos(510_000_083),
+                backoff_base: Duration::from_nanos(400_000_000),
+                backoff_cap: Duration::from_nanos(1_900_000_000),
+                fail_fast_after,
+                tick: Duration::from_nanos(233_000_089),
+                seed,
+                self_service: true,
+                leases_watched: false,
+                watched: true,
+            }
         },
     )
 }

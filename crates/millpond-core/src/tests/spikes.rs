@@ -15,6 +15,7 @@ struct Spike {
     lease: Duration,
     connect: Duration,
     max_creating: u32,
+    min_idle: u32,
 }
 
 /// What it came to.
@@ -38,7 +39,7 @@ struct Course {
 impl Spike {
     /// FAULTS 4.
     const SHORT: Self =
-        Self { open: 5, callers: 50, lease: ms(2), connect: ms(150), max_creating: 8 };
+        Self { open: 5, callers: 50, lease: ms(2), connect: ms(150), max_creating: 8, min_idle: 0 };
 
     fn run(self) -> Cost {
         let mut course = Course::new(self);
@@ -74,6 +75,7 @@ impl Course {
             course.advance();
         }
         course.rig.core.config.max_creating = spike.max_creating;
+        course.rig.core.config.min_idle = spike.min_idle;
         course.served = 0;
         course
     }
@@ -137,6 +139,8 @@ fn take_due<T: Copy>(from: &mut Vec<(Instant, T)>, now: Instant) -> Vec<T> {
 #[test]
 fn a_spike_of_short_leases_opens_one_resource_more() {
     assert_eq!(Spike::SHORT.run(), Cost { size: 6, longest: ms(18) });
+    let kept = Spike { min_idle: 5, ..Spike::SHORT }.run();
+    assert_eq!(kept, Cost { size: 6, longest: ms(18) }, "with as many to lie idle");
     for lease in [1, 5, 10] {
         let cost = Spike { lease: ms(lease), ..Spike::SHORT }.run();
         assert_eq!(cost, Cost { size: 6, longest: ms(lease * 9) }, "with leases of {lease} ms");

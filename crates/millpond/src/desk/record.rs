@@ -3,6 +3,7 @@
 //! *Invariant:* a visit takes its events with it and tells them when it has left. Nothing is kept for later, so they need no
 //! more memory than what one step of the pool can cause.
 
+use std::mem::forget;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -129,7 +130,7 @@ impl<M: Manager> Hub<M> {
         resource: Option<M::Resource>,
     ) {
         let outcome = if resource.is_some() { Outcome::Unfit } else { Outcome::Gone };
-        let mut visit = self.visit_to_end(id);
+        let Some(mut visit) = self.visit_to_end(id) else { return forget((failure, resource)) };
         visit.tell_failure(id, job, &failure);
         if let Some(resource) = resource {
             visit.bring(id, outcome, resource);
@@ -142,7 +143,7 @@ impl<M: Manager> Hub<M> {
 
     /// A resource comes to the desk whose manager panicked when it was given back.
     pub(crate) fn discard_after_panic(&self, claim: PoolClaim<M>, message: String) {
-        let mut visit = self.visit();
+        let Some(mut visit) = self.enter() else { return forget(claim) };
         let index = claim.index();
         visit.desk().hold(claim);
         let resource = ResourceId(visit.desk().core.id(index));

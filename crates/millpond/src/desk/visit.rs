@@ -335,6 +335,7 @@ impl<M: Manager> Drop for Visit<'_, M> {
         if !self.by_driver {
             self.nudge();
         }
+        // mutate:
         self.desk = None;
         let after = &mut self.after;
         // Each by itself: a waker or a destructor that panics costs nobody else anything.

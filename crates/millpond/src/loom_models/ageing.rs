@@ -40,6 +40,39 @@ fn sweep_meets_take() {
     });
 }
 
+/// The driver takes a resource away to be checked, unasked, while a borrower has it, or has just used it.
+#[test]
+fn keepalive_meets_take() {
+    model(|| {
+        let config = Config {
+            max_size: 1,
+            check_after_idle: Duration::MAX,
+            idle_timeout: Duration::MAX,
+            max_lifetime: Duration::MAX,
+            keepalive: KEEPALIVE,
+            ..settings()
+        };
+        let rig = Rig::with(1, config);
+        rig.lay_out(1);
+        // Published just before the resource has rested for so long.
+        rig.pass(KEEPALIVE - settings().tick);
+        rig.world.advance(settings().tick);
+        let borrower = {
+            let pool = rig.pool.clone();
+            thread::spawn(move || pool.try_get().map(|mut pooled| pooled.pick_up()).is_ok())
+        };
+        rig.hub.drive(1, false);
+        let used = borrower.join().expect("it ends");
+        rig.world.run();
+        assert_eq!(
+            rig.world.checks(),
+            usize::from(!used),
+            "checked though just used, or not checked though due"
+        );
+        rig.end();
+    });
+}
+
 /// After `retire_all` has returned, what is of the old epoch and comes home at that moment is lent.
 #[test]
 fn retire_all_meets_give_back() {
@@ -273,4 +306,5 @@ fn early_clock_meets_late_clock() {
 }
 
 const IDLE_TIMEOUT: Duration = Duration::from_secs(100);
+const KEEPALIVE: Duration = Duration::from_secs(100);
 const LIFETIME: Duration = Duration::from_secs(100);

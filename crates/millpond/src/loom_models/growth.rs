@@ -1,6 +1,7 @@
 //! Resources that are being opened, and changes of how many there may be.
 
 use std::task::Poll;
+use std::time::Duration;
 
 use loom::thread;
 use millpond_core::{Input, Outcome};
@@ -172,6 +173,33 @@ fn creation_meets_its_deadline() {
     });
 }
 
+/// A creation ends just as the caller for which it began runs out of time: the caller is told nothing, or what was opened is
+/// lost.
+#[test]
+fn creation_meets_the_deadline_of_its_caller() {
+    model(|| {
+        let rig = Rig::new(1, 1);
+        let mut waiter = rig.caller().map(|get| get.timeout(PATIENCE));
+        assert!(waiter.poll().is_pending(), "nothing can be had");
+        let (job, _) = rig.begin();
+        let task = {
+            let (hub, toy) = (rig.hub.clone(), rig.world.toy());
+            thread::spawn(move || hub.ended(job, Outcome::Created, Some(toy)))
+        };
+        rig.world.advance(PATIENCE);
+        rig.hub.drive(1, false);
+        task.join().expect("it ends");
+        let told = waiter.run();
+        assert!(
+            matches!(told, Poll::Ready(Ok(_) | Err(GetError::Timeout(_)))),
+            "it is told neither that it is served nor that it is late"
+        );
+        drop(told);
+        assert!(rig.takes_by_itself(), "what was opened is lost");
+        rig.end();
+    });
+}
+
 /// What a caller waits for comes home just as its own is about to be opened: the one is lost, or the capacity of the other.
 #[test]
 fn give_back_meets_the_driver() {
@@ -213,3 +241,5 @@ fn growing_meets_enqueue() {
         rig.end();
     });
 }
+
+const PATIENCE: Duration = Duration::from_millis(200);

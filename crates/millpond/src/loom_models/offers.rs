@@ -1,11 +1,14 @@
 //! Resources that are set aside for a caller: who gets them in the end.
 
+use std::sync::{Arc, Mutex};
+use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use loom::thread;
 
 use super::support::{Rig, model, model_within};
-use crate::GetError;
+use super::world::World;
+use crate::{GetError, Pooled};
 
 /// A caller goes away while something is set aside for it, and the next does not get it.
 #[test]
@@ -82,6 +85,38 @@ fn expiry_meets_give_back() {
         assert!(rig.takes_by_itself(), "the resource is lost with the one that went");
         rig.end();
     });
+}
+
+/// Whoever is woken gives back another resource then and there, as an executor does that polls where it is told to: the desk is
+/// still locked by the one that woke it.
+#[test]
+fn grant_wakes_one_that_gives_back() {
+    model(|| {
+        let rig = Rig::new(1, 2);
+        let (lent, kept) = (rig.lend(), rig.lend());
+        let mut first = rig.caller();
+        let giver = Waker::from(Arc::new(Giver(Mutex::new(Some(kept)))));
+        assert!(first.poll_with(&giver).is_pending(), "nothing can be had");
+        let mut second = rig.waiter();
+        let borrower = thread::spawn(move || drop(lent));
+        let told = second.poll();
+        borrower.join().expect("it ends");
+        let told = second.finish(told);
+        assert!(told.is_ready(), "what was given back in between is lost");
+        assert!(first.poll().is_ready(), "the one that was woken has nothing");
+        drop(told);
+        rig.end();
+    });
+}
+
+/// Gives back what it has when it is woken.
+struct Giver(Mutex<Option<Pooled<World>>>);
+
+impl Wake for Giver {
+    fn wake(self: Arc<Self>) {
+        let kept = self.0.lock().expect("nobody panics").take();
+        drop(kept);
+    }
 }
 
 const CLAIM_WINDOW: Duration = Duration::from_secs(1);

@@ -174,11 +174,16 @@ impl Caller {
     }
 
     pub(super) fn poll(&mut self) -> Poll<Told> {
-        let get = self.get.as_mut().expect("not told yet");
         self.tally.polled_by.lock().expect(NO_PANIC).replace(thread::current().id());
-        let waker = Waker::from(Arc::clone(&self.tally));
-        let told = Pin::new(get).poll(&mut Context::from_waker(&waker));
+        let told = self.poll_with(&Waker::from(Arc::clone(&self.tally)));
         self.tally.polled_by.lock().expect(NO_PANIC).take();
+        told
+    }
+
+    /// Polls with a waker of the model's own.
+    pub(super) fn poll_with(&mut self, waker: &Waker) -> Poll<Told> {
+        let get = self.get.as_mut().expect("not told yet");
+        let told = Pin::new(get).poll(&mut Context::from_waker(waker));
         if told.is_ready() {
             self.get = None;
         }

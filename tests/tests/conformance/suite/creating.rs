@@ -2,7 +2,7 @@
 
 use millpond::{Pooled, TryGetError};
 use millpond_test::{Gate, Op, Step};
-use millpond_tests::real::{Flavour, Rig};
+use millpond_tests::real::{Flavour, Mortal, Rig};
 
 use super::ms;
 
@@ -94,5 +94,22 @@ pub(crate) async fn a_slow_creation_does_not_keep_others_from_what_is_idle(on: F
     }
     gate.open();
     rig.eventually(|| rig.pool.status().idle == 2).await;
+    rig.ends_clean().await;
+}
+
+pub(crate) async fn a_creation_that_nobody_needs_any_more_is_not_begun(on: Flavour) {
+    let runtime = Mortal::new(on);
+    let rig = Rig::driven_by(on, runtime.clone(), |builder| builder.max_size(2));
+    let held = rig.take().await;
+    runtime.freeze().await;
+    let waiting = rig.wait();
+    assert_eq!(rig.pool.status().creating, 1, "it is decided on");
+    drop(held);
+    let pooled = waiting.await.expect("it takes what comes first");
+    assert_eq!(pooled.id(), 0);
+    runtime.thaw();
+    rig.eventually(|| rig.pool.status().creating == 0).await;
+    assert_eq!(rig.manager.started(Op::Create), 1);
+    drop(pooled);
     rig.ends_clean().await;
 }

@@ -246,3 +246,18 @@ pub(crate) async fn a_return_in_time_is_worth_more_than_a_creation_that_hangs(on
     drop(pooled);
     rig.ends_clean().await;
 }
+
+pub(crate) async fn a_creation_outlives_the_deadline_of_its_caller(on: Flavour) {
+    let rig = Rig::of(on, 1);
+    let gate = Gate::new();
+    rig.manager.script(Op::Create, [Step::Ok.behind(&gate)]);
+    // Opening takes longer than anybody is willing to wait: all the more reason not to begin again each time.
+    for _ in 0..3 {
+        let error = rig.refused(rig.pool.get().timeout(ms(5))).await;
+        assert!(matches!(error, GetError::Timeout(_)), "{error}");
+    }
+    gate.open();
+    rig.eventually(|| rig.pool.status().idle == 1).await;
+    assert_eq!((rig.take().await.id(), rig.manager.started(Op::Create)), (0, 1));
+    rig.ends_clean().await;
+}

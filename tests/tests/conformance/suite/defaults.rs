@@ -2,34 +2,23 @@
 
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, ThreadId};
 
 use millpond::{Builder, Disposition, Manager, Metrics, Pool, Pooled, Returned};
 use millpond_test::poll_once;
 use millpond_tests::cells::Cells;
 use millpond_tests::real::Flavour;
 
+use super::witness::{Thing, Witness};
 use super::{ms, secs};
 
 /// Opens things. Some attempts fail.
 #[derive(Clone, Default)]
 struct Plain {
-    seen: Arc<Seen>,
-}
-
-#[derive(Default)]
-struct Seen {
-    attempts: AtomicUsize,
+    attempts: Arc<AtomicUsize>,
     fail_below: usize,
-    /// The threads on which things were dropped.
-    dropped_on: Mutex<Vec<ThreadId>>,
-}
-
-struct Thing {
-    number: usize,
-    seen: Arc<Seen>,
+    threads: Witness,
 }
 
 impl Manager for Plain {
@@ -37,11 +26,11 @@ impl Manager for Plain {
     type Error = io::Error;
 
     async fn create(&self) -> io::Result<Thing> {
-        let number = self.seen.attempts.fetch_add(1, Ordering::Relaxed);
-        if number < self.seen.fail_below {
+        let number = self.attempts.fetch_add(1, Ordering::Relaxed);
+        if number < self.fail_below {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
-        Ok(Thing { number, seen: Arc::clone(&self.seen) })
+        Ok(self.threads.thing(number))
     }
 
     fn on_return(&self, _: &mut Thing, _: Returned, _: &Metrics) -> Disposition {
@@ -49,18 +38,7 @@ impl Manager for Plain {
     }
 }
 
-impl Drop for Thing {
-    fn drop(&mut self) {
-        let mut threads = self.seen.dropped_on.lock().unwrap_or_else(PoisonError::into_inner);
-        threads.push(thread::current().id());
-    }
-}
-
 impl Plain {
-    fn dropped_on(&self) -> Vec<ThreadId> {
-        self.seen.dropped_on.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     fn pool(&self, on: Flavour, set: impl FnOnce(Builder<Self>) -> Builder<Self>) -> Pool<Self> {
         let builder = Pool::builder(self.clone()).max_size(1).create_backoff(ms(1), ms(1));
         set(builder).build(on).expect("the settings make sense")
@@ -87,7 +65,7 @@ pub(crate) async fn by_default_nothing_can_be_cleaned(on: Flavour) {
     drop(pooled);
     // `Reuse` meant `Reset`, and there is none.
     assert_eq!(pool.get().await.expect("another is opened").number, 1);
-    assert_eq!(manager.dropped_on().len(), 1);
+    assert_eq!(manager.threads.dropped(), 1);
     assert!(pool.close(secs(600)).await.drained);
 }
 
@@ -99,20 +77,13 @@ pub(crate) async fn by_default_things_are_dropped_where_that_may_take_its_time(o
         held.push(pool.get().await.expect("there are three"));
     }
     held.into_iter().for_each(Pooled::discard);
-    on.eventually(|| manager.dropped_on().len() == 3).await;
-    // Neither where they were discarded, nor where the pool's tasks run.
-    let (sender, receiver) = futures::channel::oneshot::channel();
-    let told = on.spawn(async move { sender.send(thread::current().id()) });
-    let of_a_task = receiver.await.expect("it is told");
-    told.await.expect("it does not panic").expect("it was heard");
-    let elsewhere = |id: &ThreadId| *id != thread::current().id() && *id != of_a_task;
-    assert!(manager.dropped_on().iter().all(elsewhere));
+    on.eventually(|| manager.threads.dropped() == 3).await;
+    manager.threads.dropped_nothing_at_work();
     assert!(pool.close(secs(600)).await.drained);
 }
 
 pub(crate) async fn by_default_every_failure_may_pass(on: Flavour) {
-    let seen = Seen { fail_below: 3, ..Seen::default() };
-    let manager = Plain { seen: Arc::new(seen) };
+    let manager = Plain { fail_below: 3, ..Plain::default() };
     let pool = manager.pool(on, |builder| builder);
     assert_eq!(pool.get().await.expect("it was tried again").number, 3);
     assert!(pool.close(secs(600)).await.drained);

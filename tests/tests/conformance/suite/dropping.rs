@@ -3,6 +3,8 @@
 use millpond_test::{Gate, Op, Step};
 use millpond_tests::real::{Flavour, Mortal, Rig};
 
+use super::ms;
+
 pub(crate) async fn the_last_handle_that_is_dropped_closes_the_pool(on: Flavour) {
     let Rig { manager, pool, .. } = Rig::of(on, 2);
     let clone = pool.clone();
@@ -45,12 +47,19 @@ pub(crate) async fn what_is_being_opened_when_the_pool_is_dropped_is_closed(on: 
 
 pub(crate) async fn a_pool_that_was_dropped_leaves_no_task_behind(on: Flavour) {
     let runtime = Mortal::new(on);
-    let Rig { manager, pool, .. } = Rig::driven_by(on, runtime.clone(), |b| b.max_size(2));
+    // A short tick, so that no timer is left that would wake the driver by and by.
+    let Rig { manager, pool, .. } =
+        Rig::driven_by(on, runtime.clone(), |builder| builder.max_size(2).check_after_idle(ms(4)));
+    let gate = Gate::new();
+    manager.default_step(Op::Close, Step::Ok.behind(&gate));
     let (held, idle) = (pool.get().await, pool.get().await);
     drop(idle);
     assert!(runtime.tasks() > 0, "somebody drives it");
     drop(pool);
     drop(held);
+    on.eventually(|| gate.waiting() == 2).await;
+    on.pass(ms(20)).await;
+    gate.open();
     on.eventually(|| runtime.tasks() == 0).await;
     assert_eq!(manager.closed(), 2);
 }

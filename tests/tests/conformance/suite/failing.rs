@@ -10,10 +10,11 @@ use super::{ms, secs};
 
 pub(crate) async fn a_failure_that_may_pass_costs_waiting_and_no_error(on: Flavour) {
     let rig = Rig::new(on, |builder| builder.max_size(1).create_backoff(ms(1), ms(4)));
-    rig.manager.script(Op::Create, [Step::transient(), Step::transient(), Step::transient()]);
+    // If the pause doubled without end, the last would be hours long.
+    rig.manager.script(Op::Create, vec![Step::transient(); 24]);
     let pooled = rig.take().await;
-    assert_eq!((rig.manager.started(Op::Create), rig.manager.opened()), (4, 1));
-    assert_eq!(rig.pool.status().totals.create_failed, 3);
+    assert_eq!((rig.manager.started(Op::Create), rig.manager.opened()), (25, 1));
+    assert_eq!(rig.pool.status().totals.create_failed, 24);
     drop(pooled);
     rig.ends_clean().await;
 }
@@ -72,20 +73,23 @@ pub(crate) async fn after_many_failures_in_a_row_callers_are_refused_at_once(on:
     let rig = Rig::new(on, |builder| {
         builder.max_size(4).max_creating(4).create_backoff(ms(1), ms(2)).fail_fast_after(3)
     });
-    rig.manager.default_step(Op::Create, Step::transient());
-    let error = rig.refused(rig.pool.get()).await;
-    let GetError::Create(cause, _) = &error else { panic!("the manager said why: {error}") };
-    assert!(cause.is_transient() && error.is_retryable());
-    assert!(rig.manager.started(Op::Create) >= 3, "it was held for two of them");
-    for _ in 0..3 {
+    let gate = Gate::new();
+    rig.manager.script(Op::Create, [Step::transient(), Step::transient(), Step::transient()]);
+    rig.manager.default_step(Op::Create, Step::Ok.behind(&gate));
+    // The first is held for two failures and refused after the third. Those after it are refused at once, whether or not a
+    // single creation is on its way that finds out when that ends.
+    while gate.waiting() == 0 {
         let error = rig.refused(rig.pool.get()).await;
-        assert!(matches!(error, GetError::Create(..)), "{error}");
+        let GetError::Create(cause, _) = &error else { panic!("the manager said why: {error}") };
+        assert!(cause.is_transient() && error.is_retryable());
+        on.pass(ms(1)).await;
     }
-    assert_eq!(rig.manager.max_creating_at_once(), 1, "a single one finds out when that ends");
-    // As it does now, on its own.
-    rig.manager.default_step(Op::Create, Step::Ok);
+    assert!(matches!(rig.refused(rig.pool.get()).await, GetError::Create(..)));
+    assert_eq!(rig.manager.started(Op::Create), 4);
+    gate.open();
     rig.eventually(|| rig.pool.try_get().is_ok()).await;
     drop(rig.take().await);
+    assert_eq!(rig.manager.max_creating_at_once(), 1);
     rig.ends_clean().await;
 }
 

@@ -17,14 +17,18 @@ pub(crate) mod pausing;
 pub(crate) mod retiring;
 pub(crate) mod adding;
 pub(crate) mod retaining;
+pub(crate) mod keeping;
 pub(crate) mod panics;
 pub(crate) mod reporting;
+pub(crate) mod watching;
 pub(crate) mod settings;
 pub(crate) mod defaults;
 pub(crate) mod threads;
 pub(crate) mod dropping;
 pub(crate) mod runtime_gone;
 pub(crate) mod stress;
+
+mod witness;
 
 use std::time::Duration;
 

@@ -51,6 +51,25 @@ pub(crate) async fn what_was_under_way_when_a_runtime_ended_costs_no_place(on: F
     rig.ends_clean().await;
 }
 
+pub(crate) async fn work_that_a_runtime_takes_and_drops_unseen_costs_no_place(on: Flavour) {
+    let (runtime, rig) = mortal(on, 3);
+    let mut held = rig.take_many(3).await;
+    rig.manager.script_returns([OnReturn::Reset]);
+    runtime.lose_tasks();
+    drop(held.pop());
+    held.pop().into_iter().for_each(Pooled::discard);
+    rig.eventually(|| rig.manager.dropped() == 2).await;
+    rig.eventually(|| rig.pool.status().size == 1).await;
+    assert_eq!((rig.manager.resets(), rig.manager.started(Op::Close)), (0, 0));
+    let waiting = rig.wait_in_a_task();
+    rig.eventually(|| rig.pool.status().totals.create_failed > 0).await;
+    runtime.keep_tasks();
+    drop(waiting.await.expect("it does not panic").expect("it is tried again"));
+    drop(held);
+    rig.serves_at_full_size().await;
+    rig.ends_clean().await;
+}
+
 pub(crate) async fn who_waits_is_served_by_the_next_runtime(on: Flavour) {
     let (runtime, rig) = mortal(on, 1);
     let held = rig.take().await;
@@ -237,6 +256,26 @@ pub(crate) async fn who_waits_replaces_a_driver_that_stands_still(on: Flavour) {
     runtime.thaw();
     rig.eventually(|| runtime.tasks() == 1).await;
     drop((held, other));
+    rig.serves_at_full_size().await;
+    rig.ends_clean().await;
+}
+
+pub(crate) async fn work_that_cannot_be_stopped_is_counted_until_it_ends(on: Flavour) {
+    let runtime = Mortal::new(on);
+    let rig = Rig::driven_by(on, runtime.clone(), |builder| {
+        builder.max_size(1).create_timeout(ms(900)).create_backoff(ms(1), ms(1))
+    });
+    let gate = Gate::new();
+    rig.manager.script(Op::Create, [Step::Ok.behind(&gate)]);
+    let waiting = rig.wait();
+    rig.eventually(|| gate.waiting() == 1).await;
+    runtime.freeze().await;
+    // The next driver gives the creation up, which nobody polls so that it could end, and has another begun.
+    drop(waiting.await.expect("the place is free again"));
+    assert!(rig.pool.status().abandoned >= 1);
+    runtime.thaw();
+    rig.eventually(|| rig.pool.status().abandoned == 0).await;
+    assert_eq!(gate.waiting(), 0);
     rig.serves_at_full_size().await;
     rig.ends_clean().await;
 }

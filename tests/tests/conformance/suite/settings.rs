@@ -4,19 +4,21 @@ use std::time::Duration;
 
 use millpond::{BuildError, Builder, Pool};
 use millpond_test::ScriptedManager;
-use millpond_tests::real::{Flavour, Rig};
+use millpond_tests::real::{Flavour, Rig, yield_now};
 
 use super::{ms, secs};
 
 pub(crate) async fn settings_that_no_pool_can_have_are_refused_by_name(on: Flavour) {
     type Set = fn(Builder<ScriptedManager>) -> Builder<ScriptedManager>;
-    let cases: [(Set, BuildErrorKind, &str); 8] = [
+    let cases: [(Set, BuildErrorKind, &str); 10] = [
         (|b| b.max_size(0), BuildErrorKind::OutOfRange, "max_size"),
         (|b| b.max_waiters(usize::MAX), BuildErrorKind::OutOfRange, "max_waiters"),
         (|b| b.max_creating(0), BuildErrorKind::OutOfRange, "max_creating"),
         (|b| b.lifetime_jitter(101), BuildErrorKind::OutOfRange, "lifetime_jitter"),
         (|b| b.fail_fast_after(0), BuildErrorKind::OutOfRange, "fail_fast_after"),
         (|b| b.get_timeout(Duration::ZERO), BuildErrorKind::Zero, "get_timeout"),
+        (|b| b.leak_after(Duration::ZERO), BuildErrorKind::Zero, "leak_after"),
+        (|b| b.max_size(3).min_idle(4), BuildErrorKind::Contradiction, "min_idle"),
         (|b| b.max_size(3).max_creating(4), BuildErrorKind::Contradiction, "max_creating"),
         (|b| b.create_backoff(secs(9), secs(2)), BuildErrorKind::Contradiction, "create_backoff"),
     ];
@@ -92,5 +94,27 @@ pub(crate) async fn the_last_of_several_settings_holds(on: Flavour) {
     let rig = Rig::new(on, |builder| builder.max_creating(5).max_size(2).max_size(7));
     assert_eq!(rig.pool.status().max, 7);
     rig.serves_at_full_size().await;
+    rig.ends_clean().await;
+}
+
+pub(crate) async fn a_pool_without_self_service_serves_as_well(on: Flavour) {
+    let rig = Rig::new(on, |builder| builder.max_size(3).max_creating(3).without_self_service());
+    let tasks: Vec<_> = (0..8)
+        .map(|_| {
+            let pool = rig.pool.clone();
+            on.spawn(async move {
+                for _ in 0..30 {
+                    let pooled = pool.get().await.expect("there is time enough");
+                    let _sole = pooled.occupy();
+                    yield_now().await;
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("it does not panic");
+    }
+    rig.serves_at_full_size().await;
+    assert_eq!(rig.pool.status().leases, 8 * 30 + 3);
     rig.ends_clean().await;
 }

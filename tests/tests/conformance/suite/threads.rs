@@ -1,17 +1,40 @@
 //! Guards and callers on any thread, in this runtime, in another, or in none.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::sync::mpsc;
 use std::thread;
 
 use futures::channel::mpsc as tasks;
 use futures::executor::block_on;
 use futures::{SinkExt, StreamExt};
-use millpond::{GetError, Pooled};
+use millpond::{Disposition, Fitness, GetError, Manager, Metrics, Pool, Pooled, Returned};
 use millpond_test::{OnReturn, ScriptedManager};
 use millpond_tests::real::{Flavour, Rig, yield_now};
 
-use super::ms;
+use super::witness::{Thing, Witness};
+use super::{ms, secs};
+
+/// Opens what it can never clean.
+struct Stubborn(Witness);
+
+impl Manager for Stubborn {
+    type Resource = Thing;
+    type Error = Infallible;
+
+    async fn create(&self) -> Result<Thing, Infallible> {
+        Ok(self.0.thing(0))
+    }
+
+    fn on_return(&self, _: &mut Thing, _: Returned, _: &Metrics) -> Disposition {
+        Disposition::Reset
+    }
+
+    async fn reset(&self, _: &mut Thing, _: &Metrics) -> Result<Fitness, Infallible> {
+        self.0.works_here();
+        std::future::pending().await
+    }
+}
 
 pub(crate) async fn a_guard_may_go_home_from_any_thread(on: Flavour) {
     let rig = Rig::of(on, 5);
@@ -209,4 +232,17 @@ pub(crate) async fn the_pool_may_be_looked_at_from_anywhere_meanwhile(on: Flavou
     drop(over);
     looks.await;
     rig.ends_clean().await;
+}
+
+pub(crate) async fn what_is_given_up_is_dropped_where_it_holds_up_nobody(on: Flavour) {
+    let witness = Witness::default();
+    let manager = Stubborn(witness.clone());
+    let pool = Pool::builder(manager).max_size(4).reset_timeout(ms(20)).build(on);
+    let pool = pool.expect("the settings make sense");
+    for _ in 0..4 {
+        drop(pool.get().await.expect("there is room"));
+    }
+    on.eventually(|| witness.dropped() == 4).await;
+    witness.dropped_nothing_at_work();
+    assert!(pool.close(secs(600)).await.drained);
 }
