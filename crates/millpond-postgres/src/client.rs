@@ -3,7 +3,9 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_postgres::{Error, Statement};
 
 use crate::address::Address;
@@ -118,18 +120,28 @@ impl Client {
 
     /// Waits until the server has nothing to do, and cancels what it does. `None` if the connection is no more.
     pub(crate) async fn settle(&self) -> Result<Option<Rest>, crate::Error> {
-        let mut cancelled = None;
         loop {
             match self.wire.standing() {
                 Standing::AtRest(rest) => return Ok(Some(rest)),
                 Standing::Ended => return Ok(None),
-                // Each cancels one request; there may be several in a row.
-                Standing::Working { answered } if cancelled != Some(answered) => {
-                    cancelled = Some(answered);
+                Standing::Stirring => self.wire.changed().await,
+                Standing::Working { answered } => {
                     self.cancel_token().cancel().await?;
+                    // A request that the server had not begun was not cancelled, and there may be several in a row.
+                    let _ = timeout(CANCEL_AGAIN, self.progress(answered)).await;
                 }
-                Standing::Working { .. } | Standing::Stirring => self.wire.changed().await,
             }
+        }
+    }
+
+    /// Waits until more requests are answered than so many, or all.
+    async fn progress(&self, answered: u64) {
+        let is_same = |standing| match standing {
+            Standing::Working { answered: now } => now == answered,
+            standing => standing == Standing::Stirring,
+        };
+        while is_same(self.wire.standing()) {
+            self.wire.changed().await;
         }
     }
 
@@ -170,5 +182,60 @@ impl fmt::Debug for Client {
             .field("closed", &self.client.is_closed())
             .field("statements", &self.statements)
             .finish_non_exhaustive()
+    }
+}
+
+/// Long enough for a server to begin with what it was sent, and short beside what a query takes that is worth cancelling.
+const CANCEL_AGAIN: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::task::{Context, Poll, Waker};
+
+    use millpond::Manager;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio_postgres::Config;
+
+    use super::{Duration, timeout};
+    use crate::PostgresManager;
+
+    async fn accept(listener: &TcpListener) -> TcpStream {
+        let (mut stream, _) = listener.accept().await.expect("a client comes");
+        let mut head = [0; 8];
+        stream.read_exact(&mut head).await.expect("it says what it wants");
+        let mut rest = vec![0; u32::from_be_bytes(head[..4].try_into().unwrap()) as usize - 8];
+        stream.read_exact(&mut rest).await.expect("it says all of it");
+        stream
+    }
+
+    #[tokio::test]
+    async fn a_query_that_was_not_begun_when_it_was_cancelled_is_cancelled_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a port");
+        let mut config = Config::new();
+        config.host("127.0.0.1").port(listener.local_addr().unwrap().port()).user("carp");
+        let manager = PostgresManager::new(config);
+        let server = tokio::spawn(async move {
+            let mut session = accept(&listener).await;
+            let welcome = b"R\0\0\0\x08\0\0\0\0K\0\0\0\x0c\0\0\0\x07\0\0\0\x09Z\0\0\0\x05I";
+            session.write_all(welcome).await.expect("the client is let in");
+            session.read_exact(&mut [0; 5]).await.expect("it asks something");
+            // The first is for nothing: what was asked is still to be read.
+            drop(accept(&listener).await);
+            drop(accept(&listener).await);
+            let cancelled = b"E\0\0\0\x0cC57014\0\0Z\0\0\0\x05I";
+            session.write_all(cancelled).await.expect("the client waits for it");
+            session
+        });
+        let client = manager.create().await.expect("it is let in");
+        let mut query = Box::pin(client.simple_query("SELECT pg_sleep(1000)"));
+        let polled = query.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(polled, Poll::Pending));
+        drop(query);
+        let settled = timeout(Duration::from_secs(60), client.settle()).await;
+        let rest = settled.expect("it comes to rest").expect("the server can be asked");
+        assert!(rest.is_some_and(|rest| !rest.in_transaction));
+        drop(server.await.expect("both cancellations came"));
     }
 }
