@@ -25,6 +25,7 @@ enum Place {
     /// To be looked up anew each time, since servers move.
     Name(String),
     Address(IpAddr),
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there are no Unix sockets here"))]
     Directory(PathBuf),
 }
 
