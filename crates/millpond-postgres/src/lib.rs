@@ -40,11 +40,11 @@
 //! known when a connection is as good as new, and then the next borrower gets it for one atomic operation. If it is not, a task
 //! of the pool sees to it, on nobody's time. See [`Recycle`] for what is cleaned, and what cannot be seen.
 //!
-//! What that costs, by `cargo bench -p millpond-tests --bench postgres` on two cores shared with others, with server and client
-//! on the same machine: a loan with one prepared query takes 0.8 to 1.3 times what it takes in a pool that trusts its
-//! borrowers, where cleaning each time by a round trip takes 2.2 to 4 times as much. With a statement that is not prepared
-//! beforehand it is 0.8 to 1.5 times: dropping it leaves a message in the queue, and a task has to wait until that is on its
-//! way.
+//! What that costs, by `cargo bench -p millpond-tests --bench postgres`, with server and client on the same two cores and other
+//! work beside them: a loan with one prepared query takes what it takes on a connection that is never given back (0.7 to 1.1
+//! times in most runs), where cleaning each time by a round trip takes 2 to 4 times as long. With a statement that is not
+//! prepared beforehand it takes 1.0 to 1.7 times as long: dropping the statement leaves a message in the queue, and a task has
+//! to wait until that is on its way.
 //!
 //! # When the server goes
 //!
