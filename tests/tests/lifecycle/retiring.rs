@@ -7,7 +7,7 @@ use millpond::Pooled;
 use millpond_test::{Gate, OnReturn, Op, Step};
 use millpond_tests::rig::Rig;
 
-use crate::secs;
+use crate::{ms, secs};
 
 #[test]
 fn a_creation_in_flight_is_void_when_a_new_epoch_begins() {
@@ -101,6 +101,22 @@ fn a_spread_replaces_them_a_few_at_a_time() {
     assert_eq!(gone.last(), Some(&16));
     gone.dedup();
     assert!(gone.len() > 3, "they went a few at a time: {gone:?}");
+    rig.ends_clean();
+}
+
+#[test]
+fn a_short_spread_is_over_when_it_is_over() {
+    let rig = Rig::of(8);
+    drop(rig.take_many(8));
+    rig.pool.retire_all(secs(5));
+    let mut left = Vec::new();
+    for _ in 0..50 {
+        rig.runtime.advance(ms(100));
+        left.push(rig.pool.status().idle);
+    }
+    assert_eq!((left.last(), rig.manager.closed()), (Some(&0), 8), "{left:?}");
+    left.dedup();
+    assert!(left.len() > 3, "one after the other: {left:?}");
     rig.ends_clean();
 }
 
