@@ -29,6 +29,11 @@ impl Need {
 pub(crate) const RUSTFMT: Need = Need { name: "rustfmt", probe: &["cargo", "fmt", "--version"] };
 pub(crate) const CLIPPY: Need = Need { name: "clippy", probe: &["cargo", "clippy", "--version"] };
 pub(crate) const GIT: Need = Need { name: "git", probe: &["git", "--version"] };
+/// Its server programs; Debian keeps them out of the way.
+pub(crate) const POSTGRES: Need = Need {
+    name: "PostgreSQL",
+    probe: &["sh", "-c", "command -v initdb || ls /usr/lib/postgresql/*/bin/initdb"],
+};
 
 /// Set, it makes a test fail that would otherwise skip itself for want of a service.
 pub(crate) const SERVICES_REQUIRED: &str = "MILLPOND_REQUIRE_SERVICES";

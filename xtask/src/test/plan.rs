@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::conformance::Conformance;
 use super::layers::{Layer, Tally};
 use super::{Options, Verdict};
-use crate::ci::{CLIPPY, GIT, Need, RUSTFMT, SERVICES_REQUIRED};
+use crate::ci::{CLIPPY, GIT, Need, POSTGRES, RUSTFMT, SERVICES_REQUIRED};
 use crate::report::Count;
 use crate::step::{Finished, Step};
 use crate::{libtest, loom, mutants, patches, tidy};
@@ -55,6 +55,10 @@ pub(super) const PLAN: &[Planned] = &[
     }),
     step("model check", model_check),
     step("examples", examples),
+    Planned {
+        needs: &[POSTGRES],
+        ..step("postgres example", |s| s.check_step(run_example("postgres")))
+    },
     step("storm", storms),
     Planned { slow: true, ..step("loom", loom_models) },
     Planned { needs: &[GIT], slow: true, ..step("mutants", sampled_mutants) },

@@ -29,6 +29,8 @@ pub(super) const EDGES: &[(&str, Edge)] = &[
     ("crates/millpond/src/driver", Never("crate::pool", &[])),
     ("crates/millpond/src/driver", Never("crate::get", &[])),
     ("crates/millpond/src/driver", Never("crate::pooled", &[])),
+    ("crates/millpond-postgres/src/protocol", Only(&["std", "core", "crate::protocol"])),
+    ("crates/millpond-postgres/src/wire", Never("crate::client", &[])),
     ("crates/millpond-tokio/src/", Only(&["std", "core", "millpond", "tokio", "crate"])),
     ("crates/millpond-smol/src/", Only(&["std", "core", "millpond", "smol", "crate"])),
     ("crates/millpond-async-std/src/", Only(&["std", "core", "millpond", "async_std", "crate"])),
