@@ -25,6 +25,31 @@ fn a_creation_in_flight_is_void_when_a_new_epoch_begins() {
 }
 
 #[test]
+fn a_void_creation_that_hangs_keeps_nobody_waiting() {
+    let rig = Rig::new(|builder| builder.max_size(2).max_creating(1).create_timeout(secs(10)));
+    rig.manager.script(Op::Create, [Step::Hang]);
+    let mut waiting = rig.wait();
+    rig.pool.retire_all(Duration::ZERO);
+    drop(rig.at_once(waiting.future().expect("it waits")).expect("another is opened at once"));
+    rig.runtime.advance(secs(10));
+    let totals = rig.pool.status().totals;
+    assert_eq!((totals.abandoned, totals.create_failed), (1, 1));
+    rig.serves_at_full_size();
+    rig.ends_clean();
+}
+
+#[test]
+fn a_password_that_was_wrong_before_says_nothing_of_the_new_one() {
+    let rig = Rig::of(1);
+    rig.manager.script(Op::Create, [Step::permanent().after(secs(1))]);
+    let mut waiting = rig.wait();
+    rig.pool.retire_all(Duration::ZERO);
+    rig.runtime.advance(secs(1));
+    assert!(rig.at_once(waiting.future().expect("it waits")).is_ok(), "without a pause");
+    rig.ends_clean();
+}
+
+#[test]
 fn what_is_idle_goes_at_once() {
     let rig = Rig::of(3);
     drop(rig.take_many(3));
