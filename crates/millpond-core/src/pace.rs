@@ -3,7 +3,8 @@
 //! Fifty callers with leases of 2 ms are served by five resources long before a connect of 150 ms is over; fifty connects
 //! would be ready when nobody needs them any more. So while something is lent, one creation is always under way, and a
 //! further one begins only for callers whom the returns of that time will not serve. Returns are counted from when the queue
-//! forms, for a part of the time that a creation takes; until the first count is complete they are trusted.
+//! forms, for a part of the time that a creation takes; until the first count is complete they are trusted. A queue that
+//! lasts as long as a creation takes shows that more are needed for good, and then they are trusted no more.
 //!
 //! Rejected: to deduce it from the mean length of leases, which those who help themselves do not tell; and to open one at a
 //! time for as long as anything is lent, which makes a pool of long leases grow at the pace of one connect after another.
@@ -20,8 +21,10 @@ pub(crate) struct Pace {
     since: Option<Instant>,
     /// How many there were since.
     returns: u32,
-    /// How many come home while one is created, by the last complete count; `None` before the first since the queue formed.
-    expected: Option<u32>,
+    /// How many come home while one is created, by the last complete count; before the first, everything.
+    expected: u32,
+    /// How many counts were completed since the queue formed.
+    counts: u32,
 }
 
 impl Pace {
@@ -40,7 +43,7 @@ impl Pace {
 
     /// Nobody waits for what comes home, or nothing can.
     pub(crate) fn rest(&mut self) {
-        (self.since, self.returns, self.expected) = (None, 0, None);
+        self.since = None;
     }
 
     /// How many callers need no further creation, because something will come home for them before it is over.
@@ -50,11 +53,14 @@ impl Pace {
             return 0;
         }
         match self.since {
-            None => (self.since, self.returns) = (Some(now), 0),
+            None => {
+                (self.since, self.returns) = (Some(now), 0);
+                (self.expected, self.counts) = (u32::MAX, 0);
+            }
             Some(since) if now.saturating_duration_since(since) >= count => self.complete(now),
             Some(_) => {}
         }
-        self.expected.unwrap_or(u32::MAX)
+        if self.counts < COUNTS { self.expected } else { 0 }
     }
 
     /// Ends the count under way.
@@ -62,7 +68,8 @@ impl Pace {
         let (Some(create), Some(since)) = (self.create, self.since) else { return };
         let passed = now.saturating_duration_since(since).max(self.count()).as_nanos().max(1);
         let expected = u128::from(self.returns) * create.as_nanos() / passed;
-        self.expected = Some(u32::try_from(expected).unwrap_or(u32::MAX));
+        self.expected = u32::try_from(expected).unwrap_or(u32::MAX);
+        self.counts = self.counts.saturating_add(1);
         (self.since, self.returns) = (Some(now), 0);
     }
 
@@ -81,11 +88,14 @@ impl Pace {
         self.create = Some(create);
     }
 
-    /// What later decisions depend on, where no time passes and one return in a count is enough for everybody: whether there
-    /// was one, and whether there was in the last count.
+    /// What later decisions depend on, where no time passes and one return in a count is enough for everybody: whether returns
+    /// are counted, whether there was one, whether there was in the last count, and how many counts there were.
     #[cfg(test)]
-    pub(crate) fn canonical(&self) -> (bool, Option<bool>) {
-        (self.returns > 0, self.expected.map(|expected| expected > 0))
+    pub(crate) fn canonical(&self) -> (bool, bool, bool, u32) {
+        match self.since {
+            Some(_) => (true, self.returns > 0, self.expected > 0, self.counts.min(COUNTS)),
+            None => (false, false, false, 0),
+        }
     }
 }
 

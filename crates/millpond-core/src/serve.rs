@@ -8,7 +8,7 @@ use crate::core::{Core, Mode};
 use crate::io::{Action, Idle, Job, Why};
 use crate::notes::{CloseReason, Note};
 use crate::phases::Phase;
-use crate::slots::State;
+use crate::slots::{Slot, State};
 use crate::timers::TimerKey;
 use crate::waiters::Standing;
 
@@ -307,7 +307,11 @@ impl Core {
         let spare = self.slots.open() > self.min_idle();
         let idle_out = since.checked_add(self.config.idle_timeout).filter(|_| spare);
         let ages_at = self.ages_at(index).filter(|at| *at > now);
-        let retire_at = self.slots.get(index).retire_at;
+        let Slot { retire_at, retired, .. } = *self.slots.get(index);
+        // The moments that were drawn for a spread are kept: that each comes by itself is what the spread is for.
+        if let Some(at) = retire_at.filter(|at| retired && *at > now) {
+            self.timers.set_earlier(TimerKey::Sweep, at);
+        }
         let due = [idle_out, ages_at, retire_at, self.unseen_at(index, since)];
         self.look_by(due.into_iter().flatten().min(), now);
     }

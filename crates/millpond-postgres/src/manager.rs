@@ -16,7 +16,9 @@ use crate::wire::Standing;
 
 /// Opens connections to PostgreSQL for a pool, and keeps what one borrower leaves behind from the next.
 ///
-/// The pool must run on tokio, in a runtime with `enable_all`. Clones share their settings and their count of connections, so keep one if you want to ask it
+/// The tasks of the pool must find a tokio runtime at hand, with I/O and time enabled: build it on `millpond_tokio::Tokio`, or
+/// see the README for a program on another runtime. Clones share their settings and their count of connections, so keep one if
+/// you want to ask it
 /// [`open_connections`](Self::open_connections).
 ///
 /// # Examples

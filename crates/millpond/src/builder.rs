@@ -132,7 +132,7 @@ impl<M: Manager> Builder<M> {
     /// is no connection storm. Does not follow a later `resize`.
     ///
     /// While something is lent, more than one begins only for callers whom returns will not serve before it could be ready, as
-    /// far as can be told from a quarter of the time that a creation takes.
+    /// far as can be told from a quarter of the time that a creation takes; or when a queue has lasted for all of that time.
     pub fn max_creating(mut self, max_creating: usize) -> Self {
         self.max_creating = Some(max_creating);
         self

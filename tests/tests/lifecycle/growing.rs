@@ -52,6 +52,27 @@ fn a_spike_of_long_leases_opens_what_it_takes() {
 }
 
 #[test]
+fn a_crowd_that_stays_has_the_pool_at_its_full_size_soon() {
+    let rig = five_of_fifty();
+    for _ in 0..50 {
+        let (pool, runtime) = (rig.pool.clone(), rig.runtime.clone());
+        drop(rig.runtime.start(async move {
+            for _ in 0..1000 {
+                let pooled = pool.get().await.expect("everybody is served");
+                runtime.sleep(ms(2)).await;
+                drop(pooled);
+            }
+        }));
+    }
+    rig.runtime.advance(ms(149));
+    assert_eq!((rig.pool.status().size, rig.pool.status().creating), (6, 1), "it may be a spike");
+    rig.runtime.advance(ms(1000));
+    assert_eq!(rig.pool.status().size, 50, "it is none");
+    rig.runtime.advance(secs(20));
+    rig.ends_clean();
+}
+
+#[test]
 fn a_queue_that_lasts_grows_the_pool_one_by_one_until_it_is_gone() {
     let rig = five_of_fifty();
     let callers: Vec<_> = (0..7)

@@ -7,7 +7,7 @@ use millpond::Pooled;
 use millpond_test::{Gate, OnReturn, Op, Step};
 use millpond_tests::rig::Rig;
 
-use crate::secs;
+use crate::{ms, secs};
 
 #[test]
 fn a_creation_in_flight_is_void_when_a_new_epoch_begins() {
@@ -21,6 +21,31 @@ fn a_creation_in_flight_is_void_when_a_new_epoch_begins() {
     assert_eq!((pooled.id(), rig.manager.closed()), (1, 1), "the old one is closed, unseen");
     assert_eq!(Pooled::metrics(&pooled).epoch(), 1);
     drop(pooled);
+    rig.ends_clean();
+}
+
+#[test]
+fn a_void_creation_that_hangs_keeps_nobody_waiting() {
+    let rig = Rig::new(|builder| builder.max_size(2).max_creating(1).create_timeout(secs(10)));
+    rig.manager.script(Op::Create, [Step::Hang]);
+    let mut waiting = rig.wait();
+    rig.pool.retire_all(Duration::ZERO);
+    drop(rig.at_once(waiting.future().expect("it waits")).expect("another is opened at once"));
+    rig.runtime.advance(secs(10));
+    let totals = rig.pool.status().totals;
+    assert_eq!((totals.abandoned, totals.create_failed), (1, 1));
+    rig.serves_at_full_size();
+    rig.ends_clean();
+}
+
+#[test]
+fn a_password_that_was_wrong_before_says_nothing_of_the_new_one() {
+    let rig = Rig::of(1);
+    rig.manager.script(Op::Create, [Step::permanent().after(secs(1))]);
+    let mut waiting = rig.wait();
+    rig.pool.retire_all(Duration::ZERO);
+    rig.runtime.advance(secs(1));
+    assert!(rig.at_once(waiting.future().expect("it waits")).is_ok(), "without a pause");
     rig.ends_clean();
 }
 
@@ -101,6 +126,22 @@ fn a_spread_replaces_them_a_few_at_a_time() {
     assert_eq!(gone.last(), Some(&16));
     gone.dedup();
     assert!(gone.len() > 3, "they went a few at a time: {gone:?}");
+    rig.ends_clean();
+}
+
+#[test]
+fn a_short_spread_is_over_when_it_is_over() {
+    let rig = Rig::of(8);
+    drop(rig.take_many(8));
+    rig.pool.retire_all(secs(5));
+    let mut left = Vec::new();
+    for _ in 0..50 {
+        rig.runtime.advance(ms(100));
+        left.push(rig.pool.status().idle);
+    }
+    assert_eq!((left.last(), rig.manager.closed()), (Some(&0), 8), "{left:?}");
+    left.dedup();
+    assert!(left.len() > 3, "one after the other: {left:?}");
     rig.ends_clean();
 }
 

@@ -55,10 +55,7 @@ pub(super) const PLAN: &[Planned] = &[
     }),
     step("model check", model_check),
     step("examples", examples),
-    Planned {
-        needs: &[POSTGRES],
-        ..step("postgres example", |s| s.check_step(run_example("postgres")))
-    },
+    Planned { needs: &[POSTGRES], ..step("postgres examples", postgres_examples) },
     step("storm", storms),
     Planned { slow: true, ..step("loom", loom_models) },
     Planned { needs: &[GIT], slow: true, ..step("mutants", sampled_mutants) },
@@ -243,6 +240,12 @@ fn storms(findings: &mut Findings) -> Result<Verdict, String> {
     let storm =
         |runtime: &&str| run_example("storm").args(["--", "--seconds", "4", "--runtime", *runtime]);
     findings.check_all(RUNTIMES.iter().map(storm))
+}
+
+fn postgres_examples(findings: &mut Findings) -> Result<Verdict, String> {
+    let elsewhere = ["smol", "async-std"]
+        .map(|runtime| run_example("postgres_elsewhere").args(["--", runtime]));
+    findings.check_all([run_example("postgres")].into_iter().chain(elsewhere))
 }
 
 fn run_example(name: &str) -> Step {

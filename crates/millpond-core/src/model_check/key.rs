@@ -45,10 +45,11 @@ impl World {
         key.flag(core.timers.get(TimerKey::Tick).is_some());
         key.flag(core.timers.get(TimerKey::Sweep).is_some());
         key.flag(core.timers.get(TimerKey::Growth).is_some());
-        let (returned, expected) = core.pace.canonical();
-        let counting = self.paced && core.pace.count_ends().is_some();
-        key.flag(counting && returned);
-        key.push(expected.map_or(0, |expected| 1 + u32::from(expected)), 2);
+        let (counting, returned, expected, counts) = core.pace.canonical();
+        key.flag(self.paced && counting);
+        key.flag(self.paced && returned);
+        key.flag(self.paced && expected);
+        key.push(if self.paced { counts } else { 0 }, 3);
         for slot in 0..3 {
             self.push_slot(slot, &mut key);
         }

@@ -15,8 +15,8 @@ pub(super) struct Pace {
     pub(super) returns: Vec<Instant>,
     /// Since when they are counted.
     pub(super) since: Option<Instant>,
-    /// What the last count came to.
-    pub(super) expected: Option<u32>,
+    /// What each count came to since the queue formed.
+    pub(super) counts: Vec<u32>,
 }
 
 impl Pace {
@@ -30,7 +30,8 @@ impl Pace {
         let Some(since) = self.since else { return };
         let passed = (now - since).max(self.create() / 4).as_nanos();
         let returns = self.returns.len() as u128;
-        self.expected = u32::try_from(returns * self.create().as_nanos() / passed).ok();
+        let expected = returns * self.create().as_nanos() / passed;
+        self.counts.push(u32::try_from(expected).expect("a few"));
         (self.since, self.returns) = (Some(now), Vec::new());
     }
 }
@@ -139,7 +140,7 @@ impl Pool {
     fn expected_returns(&mut self, now: Instant) -> u32 {
         let full = self.counts().charged() >= self.config.max_size;
         if full || self.line.is_empty() || !self.is_any_out() {
-            (self.pace.since, self.pace.expected) = (None, None);
+            (self.pace.since, self.pace.counts) = (None, Vec::new());
             return 0;
         }
         let count = self.pace.create() / 4;
@@ -151,6 +152,10 @@ impl Pool {
             Some(since) if now - since >= count => self.pace.complete(now),
             Some(_) => {}
         }
-        self.pace.expected.unwrap_or(1_000)
+        match self.pace.counts[..] {
+            [] => 1_000,
+            [.., last] if self.pace.counts.len() < 4 => last,
+            _ => 0,
+        }
     }
 }

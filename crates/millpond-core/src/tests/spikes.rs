@@ -225,6 +225,25 @@ fn returns_that_stop_are_noticed_by_the_next_count() {
 }
 
 #[test]
+fn a_queue_that_lasts_as_long_as_a_creation_shows_that_more_are_needed() {
+    let mut rig = slow(4);
+    let mut ids: std::collections::VecDeque<_> = rig.queue_many(8).into();
+    for millis in (10..=400).step_by(10) {
+        assert_eq!((rig.counts().waiting, rig.counts().creating), (8, 1), "after {millis} ms");
+        rig.pass(ms(10));
+        rig.bring(0);
+        let id = ids.pop_front().expect("there are eight");
+        rig.poll_lent(id);
+        ids.push_back(rig.queue());
+    }
+    assert_eq!(
+        rig.counts().creating,
+        8,
+        "forty came home in that time, and still there is a queue"
+    );
+}
+
+#[test]
 fn a_queue_that_forms_anew_trusts_anew() {
     let mut rig = slow(4);
     let ids = rig.queue_many(2);

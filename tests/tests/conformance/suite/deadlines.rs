@@ -251,7 +251,10 @@ pub(crate) async fn a_creation_outlives_the_deadline_of_its_caller(on: Flavour) 
     let rig = Rig::of(on, 1);
     let gate = Gate::new();
     rig.manager.script(Op::Create, [Step::Ok.behind(&gate)]);
+    let waiting = rig.wait();
+    rig.eventually(|| gate.waiting() == 1).await;
     // Opening takes longer than anybody is willing to wait: all the more reason not to begin again each time.
+    drop(waiting);
     for _ in 0..3 {
         let error = rig.refused(rig.pool.get().timeout(ms(5))).await;
         assert!(matches!(error, GetError::Timeout(_)), "{error}");
