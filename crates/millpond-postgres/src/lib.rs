@@ -87,3 +87,20 @@ pub use manager::PostgresManager;
 pub use recycle::Recycle;
 pub use socket::Socket;
 pub use transaction::Transaction;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_public_may_move_between_threads_and_be_shared() {
+        fn shared<T: Send + Sync>() {}
+        shared::<CancelToken>();
+        shared::<Client>();
+        shared::<Error>();
+        shared::<PostgresManager>();
+        shared::<Recycle>();
+        shared::<Socket>();
+        shared::<Transaction<'_>>();
+    }
+}
