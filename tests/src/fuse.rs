@@ -374,7 +374,6 @@ impl<R> fmt::Debug for FusedRuntime<R> {
 
 /// The place of a fuse that blew when the pool started a task.
 pub const SPAWN: &str = "a spawn";
-/// The place of a fuse that blew when the pool looked at the clock.
-pub const CLOCK: &str = "the clock";
+const CLOCK: &str = "the clock";
 
 const OPEN: &str = "a resource is there until it is closed";

@@ -10,7 +10,7 @@ use futures::future::{Either, select};
 use millpond::{Get, GetError, Phase, Pool, Pooled, Runtime, Task, TryGetError};
 use millpond_test::{Occupied, Op, Recorder, ScriptedError, ScriptedManager, Step, TestRuntime};
 
-use crate::fuse::{CLOCK, Fault, Fuse, Fused, FusedResource, FusedSink, SPAWN};
+use crate::fuse::{Fault, Fuse, Fused, FusedResource, FusedSink, SPAWN};
 use crate::rig::{everything_is_gone, serves_at_full_size, until};
 use crate::watch::Watch;
 
@@ -79,8 +79,7 @@ impl Stage {
         Self { pool, manager, clock, fuse, runtime: Fuse::never(), paused: Arc::default() }
     }
 
-    /// A runtime in which this fuse blows excuses errors: that there is none, if it refused a task; that time is over, if its
-    /// clock was wrong.
+    /// A runtime in which this fuse blows when the pool spawns excuses that callers are told that there is none.
     #[must_use]
     pub fn excuse(self, runtime: &Fuse) -> Self {
         Self { runtime: runtime.clone(), ..self }
@@ -286,11 +285,7 @@ impl Stage {
             Ok(pooled) => Some(pooled),
             Err(error) => {
                 let known = match &error {
-                    GetError::Timeout(snapshot) => {
-                        // A clock that went back goes forward again, and for the pool that time has passed.
-                        let jumped = self.runtime.blew_in() == Some(CLOCK);
-                        snapshot.longest_phase() == Some(Phase::Paused) || jumped
-                    }
+                    GetError::Timeout(snapshot) => snapshot.longest_phase() == Some(Phase::Paused),
                     GetError::Create(..) => self.fuse.fault() == Fault::FailForGood,
                     GetError::NoRuntime(_) => self.runtime.blew_in() == Some(SPAWN),
                     GetError::Closed(_) => true,

@@ -80,6 +80,7 @@ fn a_black_hole_holds_up_no_caller_beyond_its_deadline() {
                 [Phase::Creating, last]
                     .contains(&error.snapshot().longest_phase().expect("it waited"))
             );
+            assert_eq!(pool.status().totals.abandoned > 0, create_timeout < secs(600));
             eventually(|| server.connected() <= 1).await;
             drop(pool);
         }
