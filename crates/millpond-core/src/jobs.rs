@@ -118,7 +118,7 @@ impl Core {
             }
             (State::Creating { .. }, Outcome::CreateFailed { transient }) => {
                 self.slots.enter(index, State::Vacant);
-                self.create_failed(id, began, transient, false, now);
+                self.create_failed(id, transient, false, now);
             }
             (State::Void, Outcome::Created) => {
                 self.totals.created += 1;
@@ -127,7 +127,7 @@ impl Core {
             }
             // What the last epoch's server or credentials came to says nothing about the present ones.
             (State::Void, Outcome::CreateFailed { transient }) => {
-                self.void_failed(id, began, transient, false, now);
+                self.count_create_failed(id, transient, false, Duration::ZERO, now);
                 self.slots.enter(index, State::Vacant);
             }
             (State::Checking { .. }, Outcome::Fit) => {
@@ -171,31 +171,24 @@ impl Core {
         }
     }
 
-    fn create_failed(
-        &mut self,
-        slot: SlotId,
-        began: Instant,
-        transient: bool,
-        late: bool,
-        now: Instant,
-    ) {
-        self.totals.create_failed += 1;
+    fn create_failed(&mut self, id: SlotId, transient: bool, late: bool, now: Instant) {
+        let began = self.slots.get(id.index()).began;
         let pause = self.backoff.fail(began, now, transient);
         self.set_timer(TimerKey::Backoff, now, pause);
-        self.note(Note::CreateFailed { slot, transient, late, took: now - began, pause });
+        self.count_create_failed(id, transient, late, pause, now);
     }
 
-    /// A creation failed that was of no use any more.
-    fn void_failed(
+    /// A creation did not open anything, and no other starts for `pause`.
+    fn count_create_failed(
         &mut self,
         slot: SlotId,
-        began: Instant,
         transient: bool,
         late: bool,
+        pause: Duration,
         now: Instant,
     ) {
         self.totals.create_failed += 1;
-        let (took, pause) = (now - began, Duration::ZERO);
+        let took = now - self.slots.get(slot.index()).began;
         self.note(Note::CreateFailed { slot, transient, late, took, pause });
     }
 
@@ -258,8 +251,10 @@ impl Core {
         let Some(job) = state.job() else { return };
         self.act(Action::Abandon(id, job));
         match job {
-            Job::Create if state == State::Void => self.void_failed(id, began, true, true, now),
-            Job::Create => self.create_failed(id, began, true, true, now),
+            Job::Create if state == State::Void => {
+                self.count_create_failed(id, true, true, Duration::ZERO, now);
+            }
+            Job::Create => self.create_failed(id, true, true, now),
             Job::Check => self.check_failed(began, now, idle),
             Job::Reset | Job::Close => {}
         }

@@ -19,12 +19,17 @@ use crate::runtime::Task;
 pub(crate) struct Alarm(Option<Mutex<Task>>);
 
 impl Alarm {
-    /// Has `cx` woken at `deadline`, or when it is time to see whether somebody still drives the pool.
+    /// If the pool is driven in another runtime than this one, has `cx` woken at `deadline`, or when it is time to see whether
+    /// somebody still drives it. `home`: the runtime that does now.
     pub(crate) fn new<M: Manager>(
         hub: &Hub<M>,
+        home: u64,
         deadline: Option<Instant>,
         cx: &mut Context<'_>,
     ) -> Self {
+        if hub.here() == home {
+            return Self::default();
+        }
         let look = hub.now().checked_add(PATIENCE);
         let armed = [look, deadline].into_iter().flatten().min().and_then(|until| {
             contained(|| {
@@ -38,11 +43,15 @@ impl Alarm {
         });
         Self(armed.map(Mutex::new))
     }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.is_some()
+    }
 }
 
 impl fmt::Debug for Alarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "set" } else { "off" })
+        f.write_str(if self.is_set() { "set" } else { "off" })
     }
 }
 

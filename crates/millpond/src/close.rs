@@ -137,11 +137,8 @@ impl<M: Manager> Future for Watch<M> {
             let _ = this.hub.ensure_driver();
             home = this.hub.read(Desk::home);
         }
-        this.alarm = if draining && this.hub.here() != home {
-            Alarm::new(&this.hub, None, cx)
-        } else {
-            Alarm::default()
-        };
+        this.alarm =
+            if draining { Alarm::new(&this.hub, home, None, cx) } else { Alarm::default() };
         Poll::Pending
     }
 }

@@ -250,24 +250,12 @@ impl Ask {
                 if needs_driver {
                     home = hub.read(Desk::home);
                 }
-                self.set_alarm(hub, home, deadline, cx);
+                let alarm = Alarm::new(hub, home, deadline, cx);
+                if alarm.is_set() || self.rare.is_some() {
+                    self.rare.get_or_insert_default().alarm = alarm;
+                }
                 Poll::Pending
             }
-        }
-    }
-
-    /// Who waits in another runtime than the one that drives the pool looks after itself.
-    fn set_alarm<M: Manager>(
-        &mut self,
-        hub: &Hub<M>,
-        home: u64,
-        deadline: Option<Instant>,
-        cx: &mut Context<'_>,
-    ) {
-        if hub.here() != home {
-            self.rare.get_or_insert_default().alarm = Alarm::new(hub, deadline, cx);
-        } else if let Some(rare) = &mut self.rare {
-            rare.alarm = Alarm::default();
         }
     }
 
