@@ -1,9 +1,9 @@
 //! Those who ask: how a caller is served, queued, refused, and forgotten.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::core::{Core, Mode};
-use crate::io::{Action, Idle, Refusal, Why};
+use crate::io::{Action, Idle, Refusal, Request, Why};
 use crate::notes::Note;
 use crate::overload;
 use crate::phases::Phases;
@@ -12,7 +12,8 @@ use crate::timers::TimerKey;
 use crate::waiters::{Standing, WaiterId};
 
 impl Core {
-    pub(crate) fn wait(&mut self, deadline: Option<Instant>, now: Instant, idle: &mut impl Idle) {
+    pub(crate) fn wait(&mut self, request: Request, now: Instant, idle: &mut impl Idle) {
+        let deadline = request.deadline;
         let refused = if self.is_closing() {
             Some(Why::Closed)
         } else {
@@ -206,10 +207,12 @@ impl Core {
             Why::TooManyWaiters => self.totals.too_many_waiters += 1,
             Why::CreateFailed => self.totals.create_refused += 1,
             Why::Closed => self.totals.closed_refused += 1,
+            Why::Shed(reason) => self.totals.count_shed(reason),
             Why::Exhausted | Why::Full | Why::Creating | Why::Checking | Why::Paused => {}
         }
         let phases = start.map_or_else(Phases::default, |start| self.phases.since(&start, now));
-        Refusal { why, ahead, waited: now.saturating_duration_since(since), phases }
+        let waited = now.saturating_duration_since(since);
+        Refusal { why, ahead, waited, phases, retry_after: Duration::ZERO }
     }
 
     /// Whether something is set aside for this waiter, which has not come for it yet.

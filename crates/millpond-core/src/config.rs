@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::overload::Overload;
+
 /// Settings of a [`Core`](crate::Core). `Duration::MAX` means never.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -9,8 +11,12 @@ pub struct Config {
     pub max_size: u32,
     /// How many resources are to lie idle at least, as far as `max_size` allows.
     pub min_idle: u32,
-    /// The greatest number of queued callers. Zero is exact: nobody ever waits.
+    /// The greatest number of queued callers of the default lane. Zero is exact: nobody ever waits.
     pub max_waiters: u32,
+    /// The lanes beside the default one, which is number 0: the first here is number 1.
+    pub lanes: Vec<Lane>,
+    /// What becomes of callers when more come than can be served.
+    pub overload: Overload,
     /// The greatest number of creations in flight.
     pub max_creating: u32,
     /// How long a creation may take, from the decision on.
@@ -51,12 +57,25 @@ pub struct Config {
     pub watched: bool,
 }
 
+/// A queue of its own for some of the callers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lane {
+    /// The greatest number of its queued callers.
+    pub max_waiters: u32,
+    /// Its callers are served as if they had come this much earlier. The default lane's have no such advantage.
+    pub head_start: Duration,
+    /// As long as its callers have fewer resources than this, whatever comes home goes to them first.
+    pub reserved: u32,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             max_size: 10,
             min_idle: 0,
             max_waiters: 1024,
+            lanes: Vec::new(),
+            overload: Overload::Fifo,
             max_creating: 2,
             create_timeout: Duration::from_secs(10),
             check_timeout: Duration::from_secs(3),

@@ -123,7 +123,7 @@ impl Core {
             }
         }
         match input {
-            Input::Wait { deadline } => self.wait(deadline, now, idle),
+            Input::Wait(request) => self.wait(request, now, idle),
             Input::Try => self.try_lend(now, idle),
             Input::Claim(id) => self.claim(id, now, idle),
             Input::Cancel(id) => self.cancel(id, now, idle),

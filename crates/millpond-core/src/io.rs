@@ -2,17 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use crate::overload::ShedReason;
 use crate::phases::Phases;
 use crate::{SlotId, WaiterId};
 
 /// What happened. See [`Core::handle`](crate::Core::handle).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
-    /// A caller wants a resource and will wait until `deadline`. Answered by `Lend`, `Queue` or `Refuse`.
-    Wait {
-        /// When it gives up; `None` for never.
-        deadline: Option<Instant>,
-    },
+    /// A caller wants a resource and will wait. Answered by `Lend`, `Queue` or `Refuse`.
+    Wait(Request),
     /// A caller wants a resource and will not wait. Answered by `Lend` or `Refuse`.
     Try,
     /// A queued caller was polled. Answered by `Lend`, by `Refuse`, or by nothing while it still has to wait.
@@ -48,6 +46,25 @@ pub enum Input {
     DriverUp,
     /// The driver is gone, and possibly the I/O of all that is open with it.
     DriverLost,
+}
+
+/// What a caller that waits asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Request {
+    /// The number of its lane: zero, or one more than its place in [`Config::lanes`](crate::Config::lanes).
+    pub lane: u32,
+    /// When it gives up; `None` for never.
+    pub deadline: Option<Instant>,
+    /// Whether the deadline is that of the whole work, so that a resource is of no use to it shortly before.
+    pub covers_lease: bool,
+}
+
+impl Request {
+    /// A caller of the default lane that waits until `deadline` and says nothing of its lease.
+    #[must_use]
+    pub fn until(deadline: Option<Instant>) -> Self {
+        Self { deadline, ..Self::default() }
+    }
 }
 
 /// What is to be done, in this order.
@@ -137,15 +154,19 @@ pub struct Refusal {
     pub waited: Duration,
     /// What it waited for, and how long for each.
     pub phases: Phases,
+    /// When asking again may help, counted from now; zero where nothing is known of that.
+    pub retry_after: Duration,
 }
 
 /// The reasons for a [`Refusal`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Why {
     /// The deadline passed.
     Deadline,
-    /// As many callers wait as may.
+    /// As many callers of its lane wait as may.
     TooManyWaiters,
+    /// Not everybody can be served in time, and this one is not among those who are.
+    Shed(ShedReason),
     /// Nothing is open that could be lent, and creating failed in a way that waiting will not mend.
     CreateFailed,
     /// The pool is closing.

@@ -60,8 +60,8 @@ impl Core {
             let id = self.occupy(true, now);
             return self.act(Action::Adopt(id));
         };
-        let (waited, phases) = (Duration::ZERO, Phases::default());
-        self.act(Action::Refuse(Refusal { why, ahead: 0, waited, phases }));
+        let (waited, phases, retry_after) = (Duration::ZERO, Phases::default(), Duration::ZERO);
+        self.act(Action::Refuse(Refusal { why, ahead: 0, waited, phases, retry_after }));
     }
 
     pub(crate) fn begin(&mut self, id: SlotId, now: Instant, idle: &impl Idle) {

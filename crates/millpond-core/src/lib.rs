@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use std::time::{Duration, Instant};
-//! use millpond_core::{Action, Bits, Config, Core, Input, Job, Outcome};
+//! use millpond_core::{Action, Bits, Config, Core, Input, Job, Outcome, Request};
 //!
 //! # #[expect(clippy::disallowed_methods, reason = "an example needs some instant")]
 //! let now = Instant::now();
@@ -16,7 +16,7 @@
 //! core.handle(Input::DriverUp, now, &mut bits).for_each(drop);
 //!
 //! // Nothing is open yet: the caller is queued, and one resource is to be created.
-//! let actions: Vec<Action> = core.handle(Input::Wait { deadline: None }, now, &mut bits).collect();
+//! let actions: Vec<Action> = core.handle(Input::Wait(Request::default()), now, &mut bits).collect();
 //! let [Action::Queue(waiter), Action::Start(slot, Job::Create)] = actions[..] else { panic!("{actions:?}") };
 //!
 //! // Once it stands, the caller at the head of the queue is woken and takes it.
@@ -58,11 +58,12 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
-pub use crate::config::Config;
+pub use crate::config::{Config, Lane};
 pub use crate::core::{Actions, Core};
-pub use crate::io::{Action, Bits, GiveBack, Idle, Input, Job, Outcome, Refusal, Why};
+pub use crate::io::{Action, Bits, GiveBack, Idle, Input, Job, Outcome, Refusal, Request, Why};
 pub use crate::notes::{CloseReason, Note};
+pub use crate::overload::{Overload, ShedReason};
 pub use crate::phases::{Phase, Phases};
-pub use crate::report::{Counts, Totals};
+pub use crate::report::{Counts, Hold, LaneCounts, Totals};
 pub use crate::slots::SlotId;
 pub use crate::waiters::WaiterId;

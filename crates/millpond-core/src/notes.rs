@@ -67,6 +67,20 @@ pub enum Note {
         /// The resource.
         slot: SlotId,
     },
+    /// A lane's queue does not drain: callers of it are shed from now on.
+    Overloaded {
+        /// The number of the lane.
+        lane: u32,
+        /// How many of its callers wait.
+        waiting: u32,
+    },
+    /// Nobody of the lane had to be shed for a while.
+    Relieved {
+        /// The number of the lane.
+        lane: u32,
+        /// How long it was overloaded.
+        lasted: Duration,
+    },
     /// Callers wait from now on, whatever lies idle.
     Paused,
     /// They no longer do.

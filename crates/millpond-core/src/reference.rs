@@ -22,7 +22,7 @@ use self::chance::Chance;
 use self::pool::{Place, Pool, Slot, Standing};
 use self::script::{Step, settings, step};
 use self::words::{Said, Told};
-use crate::io::{Action, GiveBack, Idle, Input, Job, Outcome};
+use crate::io::{Action, GiveBack, Idle, Input, Job, Outcome, Request};
 use crate::tests::some_instant;
 use crate::timers::TimerKey;
 use crate::{Bits, Config, Core, Note, SlotId, Totals, WaiterId};
@@ -226,7 +226,7 @@ impl Both {
         match step {
             Step::Get(timeout) => {
                 let deadline = timeout.map(|timeout| self.now + timeout);
-                self.feed(Input::Wait { deadline }, Told::Wait(deadline));
+                self.feed(Input::Wait(Request::until(deadline)), Told::Wait(deadline));
             }
             Step::Try => self.feed(Input::Try, Told::Try),
             Step::Poll(nth) => self.poll(nth, |_| true),

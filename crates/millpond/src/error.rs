@@ -189,7 +189,9 @@ pub enum TryGetError {
 impl TryGetError {
     pub(crate) fn new(why: Why) -> Self {
         match why {
-            Why::Exhausted | Why::Full | Why::TooManyWaiters | Why::Deadline => Self::Exhausted,
+            Why::Exhausted | Why::Full | Why::TooManyWaiters | Why::Shed(_) | Why::Deadline => {
+                Self::Exhausted
+            }
             Why::Creating => Self::Creating,
             Why::Checking => Self::Checking,
             Why::CreateFailed => Self::CreateFailed,

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use millpond_core::{GiveBack, Input, Refusal, WaiterId, Why};
+use millpond_core::{GiveBack, Input, Refusal, Request, WaiterId, Why};
 
 use crate::alarm::Alarm;
 use crate::common::PoolClaim;
@@ -217,7 +217,7 @@ impl Ask {
         let mut answer = match self.state {
             State::New => {
                 let deadline = self.deadline(hub, visit.now);
-                visit.step(Input::Wait { deadline })
+                visit.step(Input::Wait(Request::until(deadline)))
             }
             State::Queued(id) => visit.step(Input::Claim(id)),
             State::Done => Answer::None,

@@ -164,7 +164,8 @@ impl Defect {
                         core.timers.clear(offer);
                         core.timers.clear(deadline);
                         let (waited, phases) = (Duration::ZERO, Phases::default());
-                        let refusal = Refusal { why: Why::Deadline, ahead: 0, waited, phases };
+                        let (why, retry_after) = (Why::Deadline, Duration::ZERO);
+                        let refusal = Refusal { why, ahead: 0, waited, phases, retry_after };
                         core.waiters.set(id, Standing::Refused(refusal));
                         core.act(Action::Wake(id));
                     }

@@ -121,7 +121,7 @@ pub(super) fn step(before: &Before, world: &World, input: Input, actions: &[Acti
         return Err("somebody is served by a pool that is not open".into());
     }
     let queue: Vec<_> = core.waiters.queue().collect();
-    if matches!(input, Input::Wait { .. } | Input::Try) {
+    if matches!(input, Input::Wait(_) | Input::Try) {
         let lent = actions.iter().any(|action| matches!(action, Action::Lend(_)));
         if lent && !queue.is_empty() {
             return Err("I9: a caller is served at the desk while others wait".into());

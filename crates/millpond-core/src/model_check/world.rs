@@ -9,7 +9,7 @@ use super::scope::{Also, Scope};
 use super::shelf::{Age, Race, Shelf};
 use super::step::Step;
 use crate::core::Mode;
-use crate::io::{Action, GiveBack, Idle, Input, Job, Outcome};
+use crate::io::{Action, GiveBack, Idle, Input, Job, Outcome, Request};
 use crate::slots::State;
 use crate::timers::TimerKey;
 use crate::waiters::Standing;
@@ -96,7 +96,7 @@ impl World {
         match step {
             Step::Arrive { deadline } => {
                 let deadline = deadline.then(|| now + Duration::from_secs(30));
-                self.feed(Input::Wait { deadline })
+                self.feed(Input::Wait(Request::until(deadline)))
             }
             Step::Try => self.feed(Input::Try),
             Step::Poll(index) => {

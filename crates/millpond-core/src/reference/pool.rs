@@ -363,7 +363,7 @@ impl Pool {
             }
         }
         let ahead = u32::try_from(ahead).expect("a few callers");
-        Reason { why: why as u8, ahead, waited: now - came, phases }
+        Reason { why, ahead, waited: now - came, phases }
     }
 
     /// An alarm after so long, later than all that were set for the same moment.

@@ -126,7 +126,7 @@ impl Pool {
             return self.said.push(Said::Adopt(index));
         };
         let (ahead, waited, phases) = (0, Duration::ZERO, [Duration::ZERO; 6]);
-        self.said.push(Said::Refuse(Reason { why: why as u8, ahead, waited, phases }));
+        self.said.push(Said::Refuse(Reason { why, ahead, waited, phases }));
     }
 
     pub(super) fn give_back(&mut self, index: u32, how: GiveBack, now: Instant) {

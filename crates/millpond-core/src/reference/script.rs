@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::Config;
 use crate::io::GiveBack;
+use crate::{Config, Overload};
 
 /// One step of a run. Callers, borrowers and tasks are chosen by number among those there are at the time.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +98,8 @@ pub(super) fn settings() -> impl Strategy<Value = Config> {
                 max_size,
                 min_idle,
                 max_waiters,
+                lanes: Vec::new(),
+                overload: Overload::Fifo,
                 max_creating,
                 create_timeout: Duration::from_nanos(2_300_000_011),
                 check_timeout: Duration::from_nanos(1_100_000_023),

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::Phase;
 use crate::io::{GiveBack, Job, Outcome, Refusal};
+use crate::{Phase, Why};
 
 /// What the pool wants done, with numbers instead of ids: places by index, callers and tasks in the order in which they came
 /// to be.
@@ -25,7 +25,7 @@ pub(super) enum Said {
 /// A [`Refusal`] that can be sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Reason {
-    pub(super) why: u8,
+    pub(super) why: Why,
     pub(super) ahead: u32,
     pub(super) waited: Duration,
     pub(super) phases: [Duration; 6],
@@ -54,7 +54,7 @@ impl From<Job> for Kind {
 impl From<Refusal> for Reason {
     fn from(refusal: Refusal) -> Self {
         let phases = PHASES.map(|phase| refusal.phases.get(phase));
-        Self { why: refusal.why as u8, ahead: refusal.ahead, waited: refusal.waited, phases }
+        Self { why: refusal.why, ahead: refusal.ahead, waited: refusal.waited, phases }
     }
 }
 

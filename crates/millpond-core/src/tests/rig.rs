@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::io::{Action, GiveBack, Idle, Input, Job, Outcome, Refusal, Why};
+use crate::io::{Action, GiveBack, Idle, Input, Job, Outcome, Refusal, Request, Why};
 use crate::{Bits, Config, Core, Counts, SlotId, WaiterId};
 
 /// What a caller is told.
@@ -105,12 +105,12 @@ impl Rig {
     }
 
     pub(super) fn get(&mut self) -> Answer {
-        let actions = self.feed(Input::Wait { deadline: None });
+        let actions = self.feed(Input::Wait(Request::default()));
         answer(&actions)
     }
 
     pub(super) fn get_within(&mut self, time: Duration) -> Answer {
-        let actions = self.feed(Input::Wait { deadline: self.now.checked_add(time) });
+        let actions = self.feed(Input::Wait(Request::until(self.now.checked_add(time))));
         answer(&actions)
     }
 

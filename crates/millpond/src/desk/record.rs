@@ -88,6 +88,7 @@ impl<M: Manager> Visit<'_, M> {
                 Note::Revoked { slot, .. } => {
                     self.tell(EventKind::OfferRevoked { resource: ResourceId(slot) });
                 }
+                Note::Overloaded { .. } | Note::Relieved { .. } => {}
                 Note::Paused => self.tell(EventKind::Paused),
                 Note::Resumed => self.tell(EventKind::Resumed),
                 Note::Resized { from, to } => {
