@@ -324,7 +324,7 @@ impl Ask {
         snapshot.tell(refusal);
         match refusal.why {
             Why::TooManyWaiters => GetError::TooManyWaiters {
-                limit: visit.desk().core.max_waiters() as usize,
+                limit: visit.desk().core.lane(0).max_waiters as usize,
                 snapshot,
             },
             Why::Closed => GetError::Closed(snapshot),
