@@ -22,6 +22,7 @@ use crate::driver::{self, Driver, Order};
 use crate::error::CreateFailure;
 use crate::event::{EventKind, EventSink};
 use crate::holders::Label;
+use crate::lanes::Lanes;
 use crate::manager::Manager;
 use crate::runtime::Runtime;
 use crate::sync::{Arc, Mutex, Weak, lock};
@@ -44,6 +45,7 @@ pub(crate) struct Care {
     pub(crate) get_timeout: Option<Duration>,
     pub(crate) sink: Option<Arc<dyn EventSink>>,
     pub(crate) leak_after: Option<Duration>,
+    pub(crate) lanes: Lanes,
 }
 
 /// What the lock guards.

@@ -111,6 +111,7 @@ mod runtime;
 mod pool;
 mod alarm;
 mod builder;
+mod lanes;
 mod get;
 mod pooled;
 mod status;
@@ -134,7 +135,7 @@ pub mod guide;
 #[cfg(all(test, millpond_loom))]
 mod loom_models;
 
-pub use millpond_core::{CloseReason, Phase, Totals};
+pub use millpond_core::{CloseReason, Hold, Overload, Phase, ShedReason, Totals};
 
 pub use crate::add::AddError;
 pub use crate::builder::{BuildError, Builder};
@@ -145,10 +146,11 @@ pub use crate::event::TracingSink;
 pub use crate::event::{Event, EventKind, EventSink, Failure, RefusalReason, ResourceId};
 pub use crate::get::Get;
 pub use crate::holders::Holder;
+pub use crate::lanes::Lane;
 pub use crate::manager::{Disposition, Fitness, Manager, Metrics, Returned};
 pub use crate::pool::{Pool, ResizeError};
 pub use crate::pooled::Pooled;
 pub use crate::retain::RetainReport;
 pub use crate::runtime::{Runtime, SpawnError, Task};
-pub use crate::status::Status;
+pub use crate::status::{LaneStatus, Status};
 pub use crate::weak::WeakPool;
