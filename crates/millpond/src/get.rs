@@ -78,6 +78,14 @@ struct Rare {
     alarm: Alarm,
 }
 
+impl Rare {
+    /// What it says of its lease, if anything.
+    fn label_of(&mut self, lease: u64) -> Option<Label> {
+        let (text, lane) = (self.label.take(), self.lane.take());
+        (text.is_some() || lane.is_some()).then_some(Label { lease, text, lane })
+    }
+}
+
 /// How long the caller waits.
 #[derive(Clone, Copy, Debug)]
 enum Patience {
@@ -319,10 +327,6 @@ impl Ask {
         Err(self.driven_by_nobody(hub, &mut visit))
     }
 
-    fn label(&mut self) -> Option<Cow<'static, str>> {
-        self.rare.as_mut().and_then(|rare| rare.label.take())
-    }
-
     /// The outcome, if the desk has answered with one.
     fn settle<M: Manager>(
         &mut self,
@@ -331,7 +335,9 @@ impl Ask {
         answer: Answer<PoolClaim<M>>,
     ) -> Option<Result<PoolClaim<M>, GetError<M::Error>>> {
         let result = match answer {
-            Answer::Lent(claim) => Ok(lend(hub, visit, claim, self.caller, self.label())),
+            Answer::Lent(claim) => {
+                Ok(lend(hub, visit, claim, self.caller, self.rare.as_deref_mut()))
+            }
             Answer::Refused(refusal) => Err(self.refused(hub, visit, &refusal)),
             Answer::None | Answer::Queued(_) | Answer::Proceed | Answer::Adopt(_) => return None,
         };
@@ -435,12 +441,12 @@ fn lend<M: Manager>(
     visit: &mut Visit<'_, M>,
     claim: PoolClaim<M>,
     caller: &'static Location<'static>,
-    label: Option<Cow<'static, str>>,
+    rare: Option<&mut Rare>,
 ) -> PoolClaim<M> {
     let lease = claim.facts().lent(hub.common.to_tick(visit.now), caller);
     visit.keep_taker(claim.index(), lease);
-    if let Some(text) = label {
-        visit.desk().label(claim.index(), Label { lease, text });
+    if let Some(label) = rare.and_then(|rare| rare.label_of(lease)) {
+        visit.desk().label(claim.index(), label);
     }
     claim
 }

@@ -34,6 +34,8 @@ pub struct Holder {
     pub held_for: Duration,
     /// What it gave to `label`.
     pub label: Option<Cow<'static, str>>,
+    /// What it gave to [`lane`](crate::Get::lane).
+    pub lane: Option<Cow<'static, str>>,
     /// Whether it has held it for longer than [`leak_after`](crate::Builder::leak_after).
     pub suspected_leak: bool,
 }
@@ -48,17 +50,18 @@ impl fmt::Display for Holder {
     }
 }
 
-/// The label of one lease of a slot.
+/// What the borrower said of one lease of a slot.
 #[derive(Debug)]
 pub(crate) struct Label {
     pub(crate) lease: u64,
-    pub(crate) text: Cow<'static, str>,
+    pub(crate) text: Option<Cow<'static, str>>,
+    pub(crate) lane: Option<Cow<'static, str>>,
 }
 
 impl<M: Manager> Hub<M> {
-    /// Everybody who holds a resource at `now`, the longest first.
-    pub(crate) fn holders(&self, now: Instant, desk: &Desk<M>) -> Vec<Holder> {
-        let leases = self.leases(now, &desk.core);
+    /// Everybody who holds a resource at `now`, the longest first. `but`: who is about to have this one is not known yet.
+    pub(crate) fn holders(&self, now: Instant, desk: &Desk<M>, but: Option<u32>) -> Vec<Holder> {
+        let leases = self.leases(now, &desk.core).filter(|(index, ..)| Some(*index) != but);
         let mut holders: Vec<_> = leases
             .map(|(index, lease, held_for)| self.holder(index, lease, held_for, desk))
             .collect();
@@ -90,10 +93,12 @@ impl<M: Manager> Hub<M> {
         held_for: Duration,
         desk: &Desk<M>,
     ) -> Holder {
+        let label = desk.label_of(index, lease.sequence);
         Holder {
             location: lease.holder,
             held_for,
-            label: desk.label_of(index, lease.sequence).cloned(),
+            label: label.and_then(|label| label.text.clone()),
+            lane: label.and_then(|label| label.lane.clone()),
             suspected_leak: self.is_leak(held_for),
         }
     }

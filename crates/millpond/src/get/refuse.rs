@@ -110,7 +110,7 @@ impl Ask {
                 ahead: snapshot.ahead,
                 lane: snapshot.lane.clone(),
                 caller: self.caller,
-                label: self.label(),
+                label: self.rare.as_mut().and_then(|rare| rare.label.take()),
                 held_by_caller: snapshot.held_by_caller.clone(),
             });
         }
