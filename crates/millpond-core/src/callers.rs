@@ -1,11 +1,10 @@
 //! Those who ask: how a caller is served, queued, refused, and forgotten.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::core::{Core, Mode};
 use crate::io::{Action, Idle, Refusal, Request, Why};
 use crate::notes::Note;
-use crate::overload;
 use crate::phases::Phases;
 use crate::slots::State;
 use crate::timers::TimerKey;
@@ -13,7 +12,8 @@ use crate::waiters::{Standing, WaiterId};
 
 impl Core {
     pub(crate) fn wait(&mut self, request: Request, now: Instant, idle: &mut impl Idle) {
-        let deadline = request.deadline;
+        let Request { lane, deadline, covers_lease } = request;
+        debug_assert!(self.waiters.lanes().contains(&lane), "there is no lane {lane}");
         let refused = if self.is_closing() {
             Some(Why::Closed)
         } else {
@@ -21,26 +21,34 @@ impl Core {
             self.serve(now, idle);
             // What lies idle costs no waiting, so it is lent even past the deadline.
             if let Some(index) = self.take_for_caller(now, idle) {
-                return self.act(Action::Lend(self.slots.id(index)));
+                self.lanes[lane as usize].look.prompt = true;
+                self.tie(index, lane);
+                return self.lend(index, now);
             }
             if deadline.is_some_and(|deadline| deadline <= now) {
                 Some(Why::Deadline)
             } else {
-                overload::admit(&self.config, &self.waiters).err()
+                self.admit(request, now).err()
             }
         };
         if let Some(why) = refused {
             // The next caller may find what this one may not wait for.
             self.unasked = 1;
-            let refusal = self.refusal(why, self.waiters.waiting(), now, now, None);
+            let ahead = self.waiters.waiting_in(lane);
+            let refusal = self.refusal(why, lane, ahead, now, now, None);
             return self.act(Action::Refuse(refusal));
         }
         let phases = self.phases.read(now);
-        let id = self.waiters.push(now, phases);
+        let id = self.waiters.push(lane, now, phases);
         if let Some(deadline) = deadline {
+            let waiter = self.waiters.get_mut(id);
+            waiter.patience = deadline.saturating_duration_since(now);
+            waiter.covers_lease = covers_lease;
             self.timers.set(TimerKey::Deadline(id.index()), deadline);
         }
         self.totals.queued += 1;
+        self.lanes[lane as usize].queued += 1;
+        self.watch_queues(now);
         self.act(Action::Queue(id));
     }
 
@@ -50,7 +58,7 @@ impl Core {
         }
         self.serve(now, idle);
         match self.take_for_caller(now, idle) {
-            Some(index) => self.act(Action::Lend(self.slots.id(index))),
+            Some(index) => self.lend(index, now),
             None => self.unasked = 1,
         }
     }
@@ -78,7 +86,7 @@ impl Core {
             }
             Mode::Open => Why::Exhausted,
         };
-        let refusal = self.refusal(why, self.waiters.waiting(), now, now, None);
+        let refusal = self.refusal(why, 0, self.waiters.waiting(), now, now, None);
         self.act(Action::Refuse(refusal));
     }
 
@@ -99,7 +107,7 @@ impl Core {
     }
 
     /// Tells a waiter that was polled its outcome, if there is one.
-    pub(crate) fn settle_claim(&mut self, id: WaiterId) {
+    pub(crate) fn settle_claim(&mut self, id: WaiterId, now: Instant) {
         if !self.waiters.is_current(id) {
             return;
         }
@@ -107,7 +115,7 @@ impl Core {
             Standing::Offered(index) => {
                 self.slots.enter(index, State::Live);
                 self.forget(id);
-                self.act(Action::Lend(self.slots.id(index)));
+                self.lend(index, now);
             }
             Standing::Refused(refusal) => {
                 self.forget(id);
@@ -123,6 +131,9 @@ impl Core {
             return;
         }
         let standing = self.waiters.get(id).standing;
+        if standing == Standing::Waiting {
+            self.note_left(id, now);
+        }
         self.forget(id);
         self.totals.cancelled += u64::from(!matches!(standing, Standing::Refused(_)));
         if let Standing::Offered(index) = standing {
@@ -137,7 +148,7 @@ impl Core {
             Standing::Waiting => {
                 let ahead = self
                     .waiters
-                    .queue()
+                    .queue(self.waiters.get(id).lane)
                     .take_while(|other| *other != id)
                     .take(MOST_COUNTED)
                     .count();
@@ -162,8 +173,8 @@ impl Core {
     /// Refuses a waiter with so many before it; its next poll tells it.
     pub(crate) fn refuse(&mut self, id: WaiterId, why: Why, ahead: u32, now: Instant) {
         let waiter = self.waiters.get(id);
-        let (since, phases) = (waiter.since, waiter.phases);
-        let refusal = self.refusal(why, ahead, since, now, Some(phases));
+        let (lane, since, phases) = (waiter.lane, waiter.since, waiter.phases);
+        let refusal = self.refusal(why, lane, ahead, since, now, Some(phases));
         self.timers.clear(TimerKey::Deadline(id.index()));
         self.waiters.set(id, Standing::Refused(refusal));
         // mutate:
@@ -187,16 +198,19 @@ impl Core {
 
     /// Refuses everybody in the queue.
     pub(crate) fn refuse_all(&mut self, why: Why, now: Instant) {
-        let mut ahead = 0;
-        while let Some(id) = self.waiters.front() {
-            self.refuse(id, why, ahead, now);
-            ahead += 1;
+        for lane in self.waiters.lanes() {
+            let mut ahead = 0;
+            while let Some(id) = self.waiters.front(lane) {
+                self.refuse(id, why, ahead, now);
+                ahead += 1;
+            }
         }
     }
 
     fn refusal(
         &mut self,
         why: Why,
+        lane: u32,
         ahead: u32,
         since: Instant,
         now: Instant,
@@ -211,8 +225,21 @@ impl Core {
             Why::Exhausted | Why::Full | Why::Creating | Why::Checking | Why::Paused => {}
         }
         let phases = start.map_or_else(Phases::default, |start| self.phases.since(&start, now));
+        let retry_after = self.note_refused(lane, why);
         let waited = now.saturating_duration_since(since);
-        Refusal { why, ahead, waited, phases, retry_after: Duration::ZERO }
+        Refusal { why, ahead, waited, phases, retry_after }
+    }
+
+    /// The caller of this input has what is set aside for it, or was idle.
+    fn lend(&mut self, index: u32, now: Instant) {
+        let slot = self.slots.get_mut(index);
+        slot.lent = self.holds.began(now);
+        let tied = slot.tied.is_some();
+        let id = self.slots.id(index);
+        self.act(Action::Lend(id));
+        if tied {
+            self.act(Action::Retag(id));
+        }
     }
 
     /// Whether something is set aside for this waiter, which has not come for it yet.

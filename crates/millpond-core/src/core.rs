@@ -7,8 +7,11 @@ use std::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
 use crate::config::Config;
+use crate::hold::Holds;
 use crate::io::{Action, Idle, Input, Job, Outcome, Why};
+use crate::lanes::LaneState;
 use crate::notes::Note;
+use crate::overload::Strain;
 use crate::pace::Pace;
 use crate::phases::PhaseClock;
 use crate::report::Totals;
@@ -25,6 +28,10 @@ pub struct Core {
     pub(crate) timers: Timers,
     pub(crate) backoff: Backoff,
     pub(crate) pace: Pace,
+    pub(crate) holds: Holds,
+    pub(crate) strain: Strain,
+    /// The default lane, then those of the settings.
+    pub(crate) lanes: Vec<LaneState>,
     pub(crate) phases: PhaseClock,
     pub(crate) mode: Mode,
     /// Stamped on creations when they begin; a resource of an earlier epoch is never lent.
@@ -69,11 +76,14 @@ impl Core {
                 config.fail_fast_after,
                 config.seed,
             ),
+            lanes: LaneState::all(&config),
+            waiters: Waiters::new(1 + config.lanes.len()),
             config,
             slots: Slots::default(),
-            waiters: Waiters::default(),
             timers: Timers::default(),
             pace: Pace::default(),
+            holds: Holds::default(),
+            strain: Strain::default(),
             phases: PhaseClock::default(),
             mode: Mode::Open,
             epoch: 0,
@@ -118,7 +128,7 @@ impl Core {
         if let Input::Claim(id) = input {
             // What was set aside changes hands, which concerns nobody else: `settle` would find nothing to do.
             if self.is_offered(id) && !fired {
-                self.settle_claim(id);
+                self.settle_claim(id, now);
                 return Actions { queue: &mut self.actions };
             }
         }
@@ -143,7 +153,7 @@ impl Core {
         }
         self.settle(now, idle);
         match input {
-            Input::Claim(id) => self.settle_claim(id),
+            Input::Claim(id) => self.settle_claim(id, now),
             Input::Try => self.settle_try(now),
             _ => {}
         }
@@ -221,12 +231,6 @@ impl Core {
     #[must_use]
     pub fn is_create_failing(&self) -> bool {
         self.backoff.is_failing()
-    }
-
-    /// How many callers may wait.
-    #[must_use]
-    pub fn max_waiters(&self) -> u32 {
-        self.config.max_waiters
     }
 
     /// When a queued caller gives up.
@@ -322,7 +326,8 @@ impl Core {
             self.waiters.all().filter_map(|id| self.offered(id).map(|index| (id, index))).collect();
         offers.sort_unstable_by_key(|(id, _)| Reverse(self.waiters.get(*id).turn));
         // mutate: offers.clear(); for (id, _) in &offers {
-        for (id, _) in &offers {
+        for (id, index) in &offers {
+            self.untie(*index);
             if self.withdraw(*id, now) {
                 self.waiters.enqueue_front(*id);
             }
@@ -378,7 +383,7 @@ impl Core {
         for index in self.recall_offers(now) {
             self.place(index, now, now, idle);
         }
-        let waiting: Vec<_> = self.waiters.queue().collect();
+        let waiting: Vec<_> = self.waiters.queued().collect();
         for id in waiting {
             self.act(Action::Wake(id));
         }
@@ -398,6 +403,7 @@ impl Core {
             TimerKey::Offer(index) => self.revoke(index, now, idle),
             TimerKey::Job(index) => self.abandon(index, now, idle),
             TimerKey::Backoff => self.backoff.end_pause(),
+            TimerKey::Overload => self.end_interval(now),
             TimerKey::Growth => self.pace.complete(now),
             TimerKey::Tick => self.tick(now, idle),
             TimerKey::Sweep => self.sweep(now, idle),

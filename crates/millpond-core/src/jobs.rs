@@ -19,6 +19,9 @@ impl Core {
         idle: &mut impl Idle,
     ) {
         debug_assert!(self.slots.get(index).state == State::Live, "slot {index} is not lent");
+        self.untie(index);
+        let began = self.slots.get_mut(index).lent.take();
+        self.holds.returned(began, now);
         if matches!(how, GiveBack::Unused | GiveBack::Reset) {
             self.pace.returned();
         }
@@ -26,16 +29,18 @@ impl Core {
             GiveBack::Unused | GiveBack::Reset if self.is_unwanted(index, now) => {
                 self.start(index, Job::Close, now);
             }
-            GiveBack::Unused => match (self.vet(index, now, idle), self.waiters.front()) {
-                (Vetted::Suspect, _) => self.check(index, false, idle.since(index), now),
-                // What `settle` would come to, without the way through the bits.
-                (Vetted::Fit, Some(id)) if self.mode == Mode::Open => self.offer(id, index, now),
-                _ => {
-                    let since = idle.since(index);
-                    idle.release(index, since);
-                    // The last look may have missed it.
-                    self.schedule_sweep(index, since, now);
-                }
+            GiveBack::Unused => match self.vet(index, now, idle) {
+                Vetted::Suspect => self.check(index, false, idle.since(index), now),
+                vetted => match self.next_to_offer(now) {
+                    // What `settle` would come to, without the way through the bits.
+                    Some(id) if matches!(vetted, Vetted::Fit) => self.offer(id, index, now),
+                    _ => {
+                        let since = idle.since(index);
+                        idle.release(index, since);
+                        // The last look may have missed it.
+                        self.schedule_sweep(index, since, now);
+                    }
+                },
             },
             GiveBack::Reset => self.start(index, Job::Reset, now),
             GiveBack::Discard => {

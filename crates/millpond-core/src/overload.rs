@@ -1,13 +1,26 @@
-//! Admission: who may wait. First come, first served within `max_waiters`; deadlines are kept by the timers.
+//! What becomes of callers when more come than can be served: who may wait, and who is told early that waiting is no use.
 //!
-//! This is where policy under overload belongs: controlled delay at hand-out, prediction at arrival, lanes. Whatever it
-//! decides is a [`Why`], so that every refusal has a typed reason.
+//! A queue that drains is good: it evens out bursts. A queue that does not drain only makes everybody late. So the wait of
+//! those who are served is watched, as in Controlled Delay (Nichols, Jacobson, "Controlling Queue Delay", ACM Queue 2012;
+//! for servers: Maurer, "Fail at Scale", ACM Queue 2015), with a target that follows from how long resources are held: if in
+//! a whole interval nobody was served promptly, the lane is *overloaded*. Unlike there, a long wait alone is not enough:
+//! somebody must have been left unserved, or the wait must be a good part of everybody's patience. A batch of work that
+//! waits for its turn harms nobody.
+//!
+//! In an overloaded lane only so many may wait as keep the resources busy. The others are refused at once, which costs them
+//! nothing but the answer, and who is served is served promptly. It ends when nobody had to be refused for an interval.
+//!
+//! Rejected: to bound the queue in length alone, because the right length depends on load, and a short one refuses bursts;
+//! newest first, because a short queue has the same effect and keeps the order.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::Why;
-use crate::config::Config;
-use crate::waiters::Waiters;
+use crate::core::{Core, Mode};
+use crate::io::Request;
+use crate::notes::Note;
+use crate::timers::TimerKey;
+use crate::waiters::{Waiter, WaiterId};
 
 /// What becomes of callers when more come than can be served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -37,7 +50,277 @@ pub enum ShedReason {
     DeadlineTooClose,
 }
 
-/// Whether one more caller may queue.
-pub(crate) fn admit(config: &Config, waiters: &Waiters) -> Result<(), Why> {
-    if waiters.waiting() < config.max_waiters { Ok(()) } else { Err(Why::TooManyWaiters) }
+/// What was seen of a lane in an interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Look {
+    /// Somebody was served within the target, or nobody had to wait.
+    pub(crate) prompt: bool,
+    /// Somebody was served within a fifth of its patience.
+    pub(crate) patient: bool,
+    /// Somebody went away unserved, or was refused, though not for the sake of others.
+    pub(crate) harmed: bool,
+    /// How many were refused.
+    pub(crate) refused: u32,
 }
+
+/// What is known of the pool as a whole.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Strain {
+    /// How many were refused in the present interval and in the last.
+    refused: (u32, u32),
+    /// Since when nothing is open, because creating fails.
+    down_since: Option<Instant>,
+    /// Until when the backlog of such a time is not taken for overload.
+    lenient_until: Option<Instant>,
+}
+
+impl Core {
+    /// Whether one more caller may queue.
+    pub(crate) fn admit(&mut self, request: Request, now: Instant) -> Result<(), Why> {
+        let lane = &self.lanes[request.lane as usize];
+        let waiting = self.waiters.waiting_in(request.lane);
+        if waiting >= lane.settings.max_waiters {
+            return Err(Why::TooManyWaiters);
+        }
+        if !self.sheds() || self.is_idle_by_force() {
+            return Ok(());
+        }
+        if lane.overloaded_since.is_some() && waiting >= self.room() {
+            return Err(Why::Shed(ShedReason::Overloaded));
+        }
+        match (self.holds.get(), request.deadline) {
+            (Some(hold), Some(deadline)) => {
+                let lease = if request.covers_lease { hold.p90 } else { Duration::ZERO };
+                let wait = self.time_for(u64::from(self.ahead_of(request.lane)) + 1);
+                if wait.saturating_add(lease) > deadline.saturating_duration_since(now) {
+                    return Err(Why::Shed(ShedReason::PredictedTooLate));
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Who is served next; those for whom that comes too late are refused on the way.
+    pub(crate) fn next_in_line(&mut self, now: Instant) -> Option<WaiterId> {
+        loop {
+            let id = self.first_in_line()?;
+            let Some(reason) = self.too_late(id, now) else { return Some(id) };
+            self.refuse(id, Why::Shed(reason), 0, now);
+        }
+    }
+
+    /// A caller that waited is served.
+    pub(crate) fn note_served(&mut self, id: WaiterId, now: Instant) {
+        let waiter = self.waiters.get(id);
+        let (prompt, patient) = self.judge(waiter, now);
+        let look = &mut self.lanes[waiter.lane as usize].look;
+        look.prompt |= prompt;
+        look.patient |= patient;
+    }
+
+    /// A caller goes away that was neither served nor refused.
+    pub(crate) fn note_left(&mut self, id: WaiterId, now: Instant) {
+        let waiter = self.waiters.get(id);
+        let (prompt, _) = self.judge(waiter, now);
+        self.lanes[waiter.lane as usize].look.harmed |= !prompt;
+    }
+
+    /// A caller of a lane is refused; says when asking again may help.
+    pub(crate) fn note_refused(&mut self, lane: u32, why: Why) -> Duration {
+        let state = &mut self.lanes[lane as usize];
+        state.refused += 1;
+        if !self.sheds() {
+            return Duration::ZERO;
+        }
+        let harmed = match why {
+            Why::Deadline | Why::TooManyWaiters | Why::Shed(ShedReason::PredictedTooLate) => true,
+            Why::Shed(_) => false,
+            _ => return Duration::ZERO,
+        };
+        let look = &mut self.lanes[lane as usize].look;
+        look.harmed |= harmed;
+        look.refused = look.refused.saturating_add(1);
+        self.strain.refused.0 = self.strain.refused.0.saturating_add(1);
+        if why == Why::Deadline {
+            return Duration::ZERO;
+        }
+        // If all came back who were refused of late, it would take this long to serve them.
+        let (present, last) = self.strain.refused;
+        let callers = u64::from(self.waiters.waiting()) + u64::from(present) + u64::from(last);
+        let time = self.time_for(callers);
+        time.saturating_add(self.backoff.up_to(time))
+    }
+
+    /// Somebody waits: from now on intervals are counted.
+    pub(crate) fn watch_queues(&mut self, now: Instant) {
+        if self.sheds() && self.timers.get(TimerKey::Overload).is_none() {
+            self.begin_interval(now);
+        }
+    }
+
+    /// Nobody waits any more, and callers help themselves.
+    pub(crate) fn note_calm(&mut self) {
+        for lane in &mut self.lanes {
+            lane.look.prompt = true;
+        }
+    }
+
+    /// An interval is over.
+    pub(crate) fn end_interval(&mut self, now: Instant) {
+        let lenient = self.is_lenient(now);
+        for lane in self.waiters.lanes() {
+            let state = &self.lanes[lane as usize];
+            let Look { prompt, patient, harmed, refused } = state.look;
+            let front = self.waiters.front(lane).map(|id| self.judge(self.waiters.get(id), now));
+            // Where nobody was served, whoever is first has waited for that long at least.
+            let prompt = prompt || front.is_none_or(|(prompt, _)| prompt);
+            let patient = patient || front.is_none_or(|(_, patient)| patient);
+            let overloaded = match state.overloaded_since {
+                _ if lenient => false,
+                Some(_) => refused > 0,
+                None => !prompt && (harmed || !patient),
+            };
+            self.turn_overloaded(lane, overloaded, now);
+        }
+        self.strain.refused = (0, self.strain.refused.0);
+        if self.waiters.waiting() > 0
+            || self.lanes.iter().any(|lane| lane.overloaded_since.is_some())
+        {
+            self.begin_interval(now);
+        }
+    }
+
+    fn begin_interval(&mut self, now: Instant) {
+        let fronts = self.waiters.lanes().filter_map(|lane| self.waiters.front(lane));
+        let target = fronts.map(|id| self.target(self.waiters.get(id).patience)).min();
+        let target = target.unwrap_or_else(|| self.target(Duration::MAX));
+        for lane in &mut self.lanes {
+            lane.look = Look::default();
+        }
+        self.set_timer(TimerKey::Overload, now, target.saturating_mul(4).max(INTERVAL));
+    }
+
+    fn turn_overloaded(&mut self, lane: u32, overloaded: bool, now: Instant) {
+        let since = &mut self.lanes[lane as usize].overloaded_since;
+        match *since {
+            None if overloaded => {
+                *since = Some(now);
+                let waiting = self.waiters.waiting_in(lane);
+                self.note(Note::Overloaded { lane, waiting });
+            }
+            Some(began) if !overloaded => {
+                *since = None;
+                let lasted = now.saturating_duration_since(began);
+                self.note(Note::Relieved { lane, lasted });
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a long wait is no sign of overload at present: it is known what everybody waits for, or waited for.
+    fn is_lenient(&mut self, now: Instant) -> bool {
+        if self.is_idle_by_force() {
+            if self.backoff.is_failing() {
+                self.strain.down_since.get_or_insert(now);
+            }
+            return true;
+        }
+        if let Some(since) = self.strain.down_since.take() {
+            let down = now.saturating_duration_since(since);
+            self.strain.lenient_until = now.checked_add(down.saturating_mul(BACKLOG));
+        }
+        let drained = self.lanes.iter().all(|lane| lane.look.prompt);
+        self.strain.lenient_until =
+            self.strain.lenient_until.filter(|until| now < *until && !drained);
+        self.strain.lenient_until.is_some() || self.holds.get().is_none()
+    }
+
+    /// Whether nobody can be served, however fast.
+    fn is_idle_by_force(&self) -> bool {
+        self.mode != Mode::Open || self.slots.open() == 0
+    }
+
+    fn sheds(&self) -> bool {
+        self.config.overload != Overload::Fifo
+    }
+
+    /// Why a caller that is about to be served should not be.
+    fn too_late(&self, id: WaiterId, now: Instant) -> Option<ShedReason> {
+        if !self.sheds() {
+            return None;
+        }
+        let waiter = self.waiters.get(id);
+        let waited = now.saturating_duration_since(waiter.since);
+        let overloaded = self.lanes[waiter.lane as usize].overloaded_since.is_some();
+        if overloaded && waited > self.target(waiter.patience).saturating_mul(2) {
+            return Some(ShedReason::WaitedTooLong);
+        }
+        let hold = self.holds.get().filter(|_| waiter.covers_lease)?;
+        let left = waiter.patience.saturating_sub(waited);
+        (left < hold.p90).then_some(ShedReason::DeadlineTooClose)
+    }
+
+    /// Whether the wait of a caller until `now` is within the target, and whether it is small beside its patience.
+    fn judge(&self, waiter: &Waiter, now: Instant) -> (bool, bool) {
+        let waited = now.saturating_duration_since(waiter.since);
+        let patient = match self.config.overload {
+            Overload::TargetWait(target) => waited <= target,
+            _ => waited <= waiter.patience / PATIENCE,
+        };
+        (waited <= self.target(waiter.patience), patient)
+    }
+
+    /// How long a caller of such patience should wait at most.
+    fn target(&self, patience: Duration) -> Duration {
+        match self.config.overload {
+            Overload::TargetWait(target) => target,
+            _ => {
+                let mean = self.holds.get().map_or(Duration::ZERO, |hold| hold.mean);
+                mean.max(TARGET).min(patience / PATIENCE)
+            }
+        }
+    }
+
+    /// How many may wait in an overloaded lane: as many as keep the resources busy.
+    fn room(&self) -> u32 {
+        match (self.config.overload, self.holds.get()) {
+            (Overload::TargetWait(target), Some(hold)) => {
+                let waits = target.as_nanos() * u128::from(self.capacity());
+                u32::try_from(waits / hold.mean.as_nanos().max(1)).unwrap_or(u32::MAX).max(1)
+            }
+            _ => (self.capacity() / ROOM_SHARE).max(ROOM),
+        }
+    }
+
+    /// How long it takes until so many resources have come home.
+    fn time_for(&self, returns: u64) -> Duration {
+        let mean = self.holds.get().map_or(Duration::ZERO, |hold| hold.mean).as_nanos();
+        let nanos = mean * u128::from(returns) / u128::from(self.capacity().max(1));
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// How many resources serve callers, or will as soon as they are open.
+    fn capacity(&self) -> u32 {
+        if self.backoff.is_failing() { self.slots.open() } else { self.config.max_size }
+    }
+
+    /// How many are served before one that comes to this lane now.
+    fn ahead_of(&self, lane: u32) -> u32 {
+        let head_start = self.lanes[lane as usize].settings.head_start;
+        let before = |other: &u32| self.lanes[*other as usize].settings.head_start >= head_start;
+        self.waiters.lanes().filter(before).map(|other| self.waiters.waiting_in(other)).sum()
+    }
+}
+
+/// An interval lasts four times the target, but not less than this: what is over sooner is a burst (folly's CoDel has the same).
+const INTERVAL: Duration = Duration::from_millis(100);
+/// A shorter wait is never too long, unless the caller says so by its patience: it is what timers and schedulers are good for.
+const TARGET: Duration = Duration::from_millis(5);
+/// A wait is small if it is at most one part in so many of the caller's patience.
+const PATIENCE: u32 = 5;
+/// So many may wait in an overloaded lane, or one for so many resources if that is more.
+const ROOM: u32 = 4;
+const ROOM_SHARE: u32 = 4;
+/// After an outage the backlog may take so many times as long as that to drain: at four fifths of capacity it does.
+const BACKLOG: u32 = 4;

@@ -189,7 +189,7 @@ impl Both {
             }
         }
         assert_eq!(self.bits.idle, idle);
-        let queue: Vec<_> = self.core.waiters.queue().collect();
+        let queue: Vec<_> = self.core.waiters.queued().collect();
         let line: Vec<_> = self.pool.line.iter().filter_map(|no| self.callers[*no]).collect();
         assert_eq!(queue, line);
         // No deadline is slept through.

@@ -112,6 +112,8 @@ impl Totals {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct LaneCounts {
+    /// How many of its callers may wait.
+    pub max_waiters: u32,
     /// Its queued callers.
     pub waiting: u32,
     /// Since when the oldest of them has waited.
@@ -142,21 +144,15 @@ impl Core {
         counts.max = self.config.max_size;
         counts.abandoned = self.abandoned;
         counts.waiting = self.waiters.waiting();
-        counts.oldest_wait = self.waiters.front().map(|id| self.waiters.get(id).since);
+        let fronts = self.waiters.lanes().filter_map(|lane| self.waiters.front(lane));
+        counts.oldest_wait = fronts.map(|id| self.waiters.get(id).since).min();
         counts
-    }
-
-    /// What is known of a lane, by its number.
-    #[must_use]
-    pub fn lane(&self, lane: u32) -> LaneCounts {
-        let _ = lane;
-        LaneCounts::default()
     }
 
     /// How long resources are held; `None` before anybody had to wait for one to come home.
     #[must_use]
     pub fn hold(&self) -> Option<Hold> {
-        None
+        self.holds.get()
     }
 
     /// What happened so far.

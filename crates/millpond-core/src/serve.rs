@@ -43,6 +43,9 @@ impl Core {
             }
             idle.attend(attended);
             self.attended = attended;
+            if !attended {
+                self.note_calm();
+            }
             // mutate: if true {
             if !attended {
                 break;
@@ -51,6 +54,9 @@ impl Core {
         }
         self.grow(now, idle);
         self.phases.enter(self.phase(), now);
+        let waited_for = self.waiters.waiting() > 0 && self.mode == Mode::Open;
+        let out = waited_for.then(|| self.slots.open().saturating_sub(idle.count()));
+        self.holds.watch(out, now);
         if self.mode == Mode::Closing && self.slots.counts().charged() == 0 {
             self.mode = Mode::Drained;
             self.act(Action::Drained);
@@ -97,7 +103,7 @@ impl Core {
         if self.mode != Mode::Open {
             return;
         }
-        while let Some(id) = self.waiters.front() {
+        while let Some(id) = self.next_in_line(now) {
             let Some(index) = self.take_fit(now, idle) else { return };
             self.offer(id, index, now);
         }
@@ -198,17 +204,25 @@ impl Core {
         if self.slots.get(index).suspect {
             return self.check(index, false, since, now);
         }
-        match self.waiters.front() {
-            Some(id) if self.mode == Mode::Open => self.offer(id, index, now),
-            _ => {
+        self.untie(index);
+        match self.next_to_offer(now) {
+            Some(id) => self.offer(id, index, now),
+            None => {
                 self.slots.enter(index, State::Live);
                 idle.release(index, since);
             }
         }
     }
 
+    /// Who gets what comes home now.
+    pub(crate) fn next_to_offer(&mut self, now: Instant) -> Option<crate::WaiterId> {
+        if self.mode == Mode::Open { self.next_in_line(now) } else { None }
+    }
+
     /// Sets a resource aside for a waiter, which has the claim window to come for it.
     pub(crate) fn offer(&mut self, id: crate::WaiterId, index: u32, now: Instant) {
+        self.note_served(id, now);
+        self.tie(index, self.waiters.get(id).lane);
         self.slots.enter(index, State::Offered);
         self.waiters.set(id, Standing::Offered(index));
         self.set_timer(TimerKey::Offer(id.index()), now, self.config.claim_window);

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Instant;
 
+use crate::hold::Began;
 use crate::io::Job;
 use crate::notes::CloseReason;
 use crate::report::Counts;
@@ -96,6 +97,10 @@ pub(crate) struct Slot {
     /// Whether it may have died with a driver. *Transitions:* set when one is lost, cleared when a creation or a check begins,
     /// whose outcome decides.
     pub(crate) suspect: bool,
+    /// The lane for which it counts, while it is lent or offered.
+    pub(crate) tied: Option<u32>,
+    /// When it was lent, if callers waited then.
+    pub(crate) lent: Option<Began>,
     /// When it last passed a check.
     pub(crate) proved: Option<Instant>,
     /// While it is being checked: since when it has rested. A check is no use.
@@ -143,6 +148,8 @@ impl Slots {
                     blame: None,
                     begun: false,
                     suspect: false,
+                    tied: None,
+                    lent: None,
                     proved: None,
                     since: now,
                 });

@@ -28,6 +28,8 @@ pub(crate) enum TimerKey {
     Sweep,
     /// The moment to see whether returns will do, or more creations are needed.
     Growth,
+    /// The end of an interval in which the queues are watched.
+    Overload,
 }
 
 /// The timer table.
@@ -198,7 +200,12 @@ impl TimerKey {
         match self {
             Self::Deadline(index) => Some((0, index)),
             Self::Offer(index) => Some((1, index)),
-            Self::Job(_) | Self::Backoff | Self::Tick | Self::Sweep | Self::Growth => None,
+            Self::Job(_)
+            | Self::Backoff
+            | Self::Tick
+            | Self::Sweep
+            | Self::Growth
+            | Self::Overload => None,
         }
     }
 
@@ -212,6 +219,7 @@ impl TimerKey {
             Self::Tick => (3, 1),
             Self::Sweep => (3, 2),
             Self::Growth => (3, 3),
+            Self::Overload => (3, 4),
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The queue: a slab of callers, the waiting ones linked in the order in which they are served.
+//! The queues: a slab of callers, the waiting ones of each lane linked in the order in which they are served.
 //!
 //! Queueing, leaving from any place and refusing cost O(1) and, once warm, no allocation.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::io::Refusal;
 use crate::phases::Phases;
@@ -42,8 +42,14 @@ pub(crate) enum Standing {
 #[derive(Clone, Debug)]
 pub(crate) struct Waiter {
     pub(crate) standing: Standing,
+    /// Its queue.
+    pub(crate) lane: u32,
     /// When it came.
     pub(crate) since: Instant,
+    /// How long it is ready to wait.
+    pub(crate) patience: Duration,
+    /// Whether that is all the time it has, lease included.
+    pub(crate) covers_lease: bool,
     /// The pool's phase sums when it came.
     pub(crate) phases: Phases,
     /// Whether its deadline passed while something was offered to it.
@@ -57,27 +63,44 @@ pub(crate) struct Waiter {
 }
 
 /// All callers that wait or waited and have not been told the outcome yet.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Waiters {
     slab: Vec<(u32, Option<Waiter>)>,
     free: Vec<u32>,
-    front: Option<u32>,
-    back: Option<u32>,
+    /// One for each lane.
+    queues: Vec<Queue>,
     waiting: u32,
     /// How often a caller has changed its standing.
     turns: u64,
 }
 
+/// Both ends of a queue, and its length.
+#[derive(Clone, Copy, Debug, Default)]
+struct Queue {
+    front: Option<u32>,
+    back: Option<u32>,
+    waiting: u32,
+}
+
 impl Waiters {
-    /// Puts a new caller at the back of the queue.
-    pub(crate) fn push(&mut self, since: Instant, phases: Phases) -> WaiterId {
+    /// Nobody, in so many lanes.
+    pub(crate) fn new(lanes: usize) -> Self {
+        let (slab, free) = (Vec::new(), Vec::new());
+        Self { slab, free, queues: vec![Queue::default(); lanes], waiting: 0, turns: 0 }
+    }
+
+    /// Puts a new caller at the back of a lane's queue. Its patience is without end.
+    pub(crate) fn push(&mut self, lane: u32, since: Instant, phases: Phases) -> WaiterId {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slab.push((0, None));
             u32::try_from(self.slab.len() - 1).expect("fewer than 2^32 callers at a time")
         });
         let waiter = Waiter {
             standing: Standing::Lapsed,
+            lane,
             since,
+            patience: Duration::MAX,
+            covers_lease: false,
             phases,
             expired: false,
             requeued: false,
@@ -92,14 +115,16 @@ impl Waiters {
         id
     }
 
-    /// Puts a caller that is in no queue at the back.
+    /// Puts a caller that is in no queue at the back of its own.
     pub(crate) fn enqueue_back(&mut self, id: WaiterId) {
-        self.link(id.index, self.back, None);
+        let back = self.queues[self.get(id).lane as usize].back;
+        self.link(id.index, back, None);
     }
 
-    /// Puts a caller that is in no queue at the front.
+    /// Puts a caller that is in no queue at the front of its own.
     pub(crate) fn enqueue_front(&mut self, id: WaiterId) {
-        self.link(id.index, None, self.front);
+        let front = self.queues[self.get(id).lane as usize].front;
+        self.link(id.index, None, front);
     }
 
     /// Takes a caller out of the queue, if it is there, and gives it another standing.
@@ -141,19 +166,35 @@ impl Waiters {
         entry.is_some().then_some(WaiterId { index, generation: *generation })
     }
 
-    /// The first in the queue.
-    pub(crate) fn front(&self) -> Option<WaiterId> {
-        self.front.and_then(|index| self.id(index))
+    /// The first in a lane's queue.
+    pub(crate) fn front(&self, lane: u32) -> Option<WaiterId> {
+        self.queues[lane as usize].front.and_then(|index| self.id(index))
     }
 
-    /// How many are in the queue.
+    /// How many are in a lane's queue.
+    pub(crate) fn waiting_in(&self, lane: u32) -> u32 {
+        self.queues[lane as usize].waiting
+    }
+
+    /// How many are in any queue.
     pub(crate) fn waiting(&self) -> u32 {
         self.waiting
     }
 
-    /// The queue, from the front.
-    pub(crate) fn queue(&self) -> impl Iterator<Item = WaiterId> + '_ {
-        std::iter::successors(self.front(), |id| self.get(*id).next.and_then(|next| self.id(next)))
+    /// The numbers of the lanes.
+    pub(crate) fn lanes(&self) -> std::ops::Range<u32> {
+        0..u32::try_from(self.queues.len()).expect("a few lanes")
+    }
+
+    /// A lane's queue, from the front.
+    pub(crate) fn queue(&self, lane: u32) -> impl Iterator<Item = WaiterId> + '_ {
+        let next = |id: &WaiterId| self.get(*id).next.and_then(|next| self.id(next));
+        std::iter::successors(self.front(lane), next)
+    }
+
+    /// All who are in a queue, lane by lane.
+    pub(crate) fn queued(&self) -> impl Iterator<Item = WaiterId> + '_ {
+        self.lanes().flat_map(|lane| self.queue(lane))
     }
 
     /// Everybody, queued or not, in the order of the slab.
@@ -168,14 +209,16 @@ impl Waiters {
             "waiter {index} is in the queue already"
         );
         (waiter.standing, waiter.previous, waiter.next) = (Standing::Waiting, previous, next);
+        let lane = waiter.lane as usize;
         match previous {
             Some(previous) => self.at(previous).next = Some(index),
-            None => self.front = Some(index),
+            None => self.queues[lane].front = Some(index),
         }
         match next {
             Some(next) => self.at(next).previous = Some(index),
-            None => self.back = Some(index),
+            None => self.queues[lane].back = Some(index),
         }
+        self.queues[lane].waiting += 1;
         self.waiting += 1;
     }
 
@@ -186,14 +229,16 @@ impl Waiters {
         }
         waiter.standing = Standing::Lapsed;
         let (previous, next) = (waiter.previous.take(), waiter.next.take());
+        let lane = waiter.lane as usize;
         match previous {
             Some(previous) => self.at(previous).next = next,
-            None => self.front = next,
+            None => self.queues[lane].front = next,
         }
         match next {
             Some(next) => self.at(next).previous = previous,
-            None => self.back = previous,
+            None => self.queues[lane].back = previous,
         }
+        self.queues[lane].waiting -= 1;
         self.waiting -= 1;
     }
 

@@ -347,7 +347,7 @@ impl<M: Manager> Builder<M> {
         let get_timeout = (self.get_timeout != Duration::MAX).then_some(self.get_timeout);
         let width = shelf_width(config.max_size);
         let leak_after = (self.leak_after != Duration::MAX).then_some(self.leak_after);
-        let lanes = Lanes::new(&config, &self.lanes);
+        let lanes = Lanes::new(self.lanes);
         let care = Care { get_timeout, sink: self.sink, leak_after, lanes };
         let begins = config.min_idle > 0;
         let hub = Hub::new(Core::new(config), common, width, Box::new(runtime), care);

@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use millpond_core::Config;
-
 /// A queue of its own for some of the callers, who ask by [`get().lane(…)`](crate::Get::lane). Given to
 /// [`Builder::lane`](crate::Builder::lane).
 ///
@@ -92,24 +90,16 @@ pub(crate) struct Lanes(Vec<Known>);
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) name: Cow<'static, str>,
-    pub(crate) max_waiters: usize,
     pub(crate) reserved: usize,
 }
 
 impl Lanes {
-    /// Those of `config`, which was made from `named`.
-    pub(crate) fn new(config: &Config, named: &[Lane]) -> Self {
-        let default = Known {
-            name: Cow::Borrowed(Lane::DEFAULT),
-            max_waiters: config.max_waiters as usize,
-            reserved: 0,
-        };
-        let others = named.iter().zip(&config.lanes).map(|(lane, set)| Known {
-            name: lane.name.clone(),
-            max_waiters: set.max_waiters as usize,
-            reserved: set.reserved as usize,
-        });
-        Self(std::iter::once(default).chain(others).collect())
+    /// The default one, and those that were added.
+    pub(crate) fn new(added: Vec<Lane>) -> Self {
+        let default = Known { name: Cow::Borrowed(Lane::DEFAULT), reserved: 0 };
+        let added =
+            added.into_iter().map(|lane| Known { name: lane.name, reserved: lane.reserved });
+        Self(std::iter::once(default).chain(added).collect())
     }
 
     /// The number of the lane of this name.
@@ -117,9 +107,9 @@ impl Lanes {
         (0..).zip(&self.0).find(|(_, lane)| lane.name == name).map(|(number, _)| number)
     }
 
-    /// The lane of this number.
-    pub(crate) fn get(&self, number: u32) -> &Known {
-        &self.0[number as usize]
+    /// What the lane of this number is called.
+    pub(crate) fn name(&self, number: u32) -> &Cow<'static, str> {
+        &self.0[number as usize].name
     }
 
     /// All lanes with their numbers.
@@ -131,6 +121,6 @@ impl Lanes {
 impl Default for Lanes {
     /// The default lane alone.
     fn default() -> Self {
-        Self::new(&Config::default(), &[])
+        Self::new(Vec::new())
     }
 }

@@ -135,7 +135,7 @@ impl<M: Manager> Hub<M> {
                 overloaded_for: for_how_long(counts.overloaded_since),
                 queued: counts.queued,
                 refused: counts.refused,
-                max_waiters: known.max_waiters,
+                max_waiters: counts.max_waiters as usize,
                 reserved: known.reserved,
             }
         });

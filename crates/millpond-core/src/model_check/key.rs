@@ -105,7 +105,7 @@ impl World {
             .filter(|id| core.waiters.get(*id).standing == Standing::Lapsed)
             .collect();
         lapsed.sort_unstable_by_key(|id| features(core, *id));
-        let queue: Vec<_> = core.waiters.queue().collect();
+        let queue: Vec<_> = core.waiters.queued().collect();
         for group in [&self.offered, &queue, &lapsed] {
             for id in group {
                 key.flag(true);

@@ -219,7 +219,7 @@ impl Defect {
             }
             (Self::SkippedStaysCharged, Input::Ended(_, Outcome::Skipped)) => Input::Tick,
             (Self::LastComeFirst, Input::GiveBack(_, GiveBack::Unused) | Input::Ended(..)) => {
-                let queue: Vec<_> = core.waiters.queue().collect();
+                let queue: Vec<_> = core.waiters.queued().collect();
                 if let [_, .., last] = queue[..] {
                     core.waiters.set(last, Standing::Lapsed);
                     core.waiters.enqueue_front(last);

@@ -49,7 +49,7 @@ impl Before {
             _ => (false, false),
         };
         Self {
-            queue: core.waiters.queue().collect(),
+            queue: core.waiters.queued().collect(),
             offered: world.offered.iter().copied().filter(|id| !is_over(id)).collect(),
             refused: core.waiters.all().filter(|id| is_refused(*id)).collect(),
             charged: core.slots.counts().charged(),
@@ -120,7 +120,7 @@ pub(super) fn step(before: &Before, world: &World, input: Input, actions: &[Acti
     if !served.is_empty() && !before.open && !world.is_open() {
         return Err("somebody is served by a pool that is not open".into());
     }
-    let queue: Vec<_> = core.waiters.queue().collect();
+    let queue: Vec<_> = core.waiters.queued().collect();
     if matches!(input, Input::Wait(_) | Input::Try) {
         let lent = actions.iter().any(|action| matches!(action, Action::Lend(_)));
         if lent && !queue.is_empty() {
@@ -342,7 +342,7 @@ fn callers(world: &World) -> Verdict {
     if core.waiters.all().count() != world.callers.len() {
         return Err("the core remembers somebody who left, or forgot somebody".into());
     }
-    let queue: Vec<_> = core.waiters.queue().collect();
+    let queue: Vec<_> = core.waiters.queued().collect();
     for caller in &world.callers {
         let id = caller.id;
         if !core.waiters.is_current(id) {

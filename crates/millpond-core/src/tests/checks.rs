@@ -92,7 +92,7 @@ fn try_has_one_checked_in_the_background_and_says_so() {
 #[test]
 fn with_max_waiters_zero_the_check_is_done_for_the_next_caller() {
     let mut rig = Rig::filled(1);
-    rig.core.config.max_waiters = 0;
+    rig.core.lanes[0].settings.max_waiters = 0;
     rig.pass(secs(1));
     assert_eq!(rig.get().why(), Why::TooManyWaiters);
     rig.finish(Job::Check, Outcome::Fit);

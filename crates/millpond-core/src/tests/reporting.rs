@@ -118,7 +118,7 @@ fn the_time_in_which_a_caller_did_not_come_for_its_offer_is_no_phase() {
 #[test]
 fn a_refusal_on_arrival_has_waited_for_nothing() {
     let mut rig = Rig::filled(1);
-    rig.core.config.max_waiters = 0;
+    rig.core.lanes[0].settings.max_waiters = 0;
     rig.lend();
     let refusal = rig.get().refused();
     assert_eq!((refusal.waited, sum(&refusal.phases)), (ms(0), ms(0)));

@@ -37,12 +37,12 @@ proptest! {
     #[test]
     fn the_queue_agrees_with_a_deque(steps in prop::collection::vec(step(), 1..200)) {
         let now = some_instant();
-        let mut waiters = Waiters::default();
+        let mut waiters = Waiters::new(1);
         let (mut queue, mut taken) = (VecDeque::new(), Vec::new());
         let mut gone = Vec::new();
         for step in steps {
             match step {
-                Step::Push => queue.push_back(waiters.push(now, Phases::default())),
+                Step::Push => queue.push_back(waiters.push(0, now, Phases::default())),
                 Step::Take(at) if !queue.is_empty() => {
                     let id = queue.remove(at % queue.len()).expect("in range");
                     waiters.set(id, Standing::Offered(at as u32));
@@ -70,8 +70,8 @@ proptest! {
                 }
                 _ => {}
             }
-            prop_assert_eq!(waiters.front(), queue.front().copied());
-            prop_assert_eq!(waiters.queue().collect::<VecDeque<_>>(), queue.clone());
+            prop_assert_eq!(waiters.front(0), queue.front().copied());
+            prop_assert_eq!(waiters.queue(0).collect::<VecDeque<_>>(), queue.clone());
             prop_assert_eq!(waiters.waiting() as usize, queue.len());
             prop_assert_eq!(waiters.all().count(), queue.len() + taken.len());
             for id in &queue {

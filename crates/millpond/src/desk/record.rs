@@ -122,7 +122,7 @@ impl<M: Manager> Visit<'_, M> {
     }
 
     fn lane_name(&self, lane: u32) -> Cow<'static, str> {
-        self.hub.care.lanes.get(lane).name.clone()
+        self.hub.care.lanes.name(lane).clone()
     }
 
     fn last_create_failure(&mut self) -> Failure {

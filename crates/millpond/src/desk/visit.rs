@@ -184,8 +184,9 @@ impl<'a, M: Manager> Visit<'a, M> {
         self.hub.common.publish_epoch(core.epoch());
         for id in retagged {
             let (epoch, retire_at) = core.tag(id.index());
+            let by_desk = core.is_suspect(id.index()) || core.is_tied(id.index());
             // mutate: let stamp = epoch;
-            let stamp = if core.is_suspect(id.index()) { Facts::suspect(epoch) } else { epoch };
+            let stamp = if by_desk { Facts::suspect(epoch) } else { epoch };
             // mutate: let _ = (stamp, retire_at);
             self.hub.shelves.facts(id.index()).retag(stamp, self.hub.common.retires(retire_at));
         }

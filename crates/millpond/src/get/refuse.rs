@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use millpond_core::{Refusal, Why};
+use millpond_core::{LaneCounts, Refusal, Why};
 
 use super::{Ask, Patience, State};
 use crate::desk::{Hub, Visit};
@@ -54,10 +54,10 @@ impl Ask {
             _ => visit.snapshot(),
         });
         snapshot.tell(refusal);
-        let lane = self.place(hub, visit, &mut snapshot);
+        let counts = self.place(hub, visit, &mut snapshot);
         let error = match refusal.why {
             Why::TooManyWaiters => {
-                GetError::TooManyWaiters { limit: hub.care.lanes.get(lane).max_waiters, snapshot }
+                GetError::TooManyWaiters { limit: counts.max_waiters as usize, snapshot }
             }
             Why::Shed(reason) => {
                 GetError::Shed { reason, retry_after: refusal.retry_after, snapshot }
@@ -85,18 +85,19 @@ impl Ask {
         error
     }
 
-    /// Puts its lane into what it is shown, and returns the lane's number.
+    /// Puts its lane into what it is shown, and returns how that is now.
     fn place<M: Manager>(
         &self,
         hub: &Hub<M>,
         visit: &mut Visit<'_, M>,
         snapshot: &mut Snapshot,
-    ) -> u32 {
+    ) -> LaneCounts {
         let number = self.lane(hub).unwrap_or(0);
-        snapshot.lane = (number > 0).then(|| hub.care.lanes.get(number).name.clone());
-        let since = visit.desk().core.lane(number).overloaded_since;
-        snapshot.overloaded_for = since.map(|since| visit.now.saturating_duration_since(since));
-        number
+        let counts = visit.desk().core.lane(number);
+        snapshot.lane = (number > 0).then(|| hub.care.lanes.name(number).clone());
+        snapshot.overloaded_for =
+            counts.overloaded_since.map(|since| visit.now.saturating_duration_since(since));
+        counts
     }
 
     /// Tells who watches that the caller gets nothing.

@@ -1,0 +1,106 @@
+//! How long resources are held, measured where it matters: while callers wait.
+//!
+//! Then every resource is in somebody's hands, so the mean is the time they were held, all together, for each that came home
+//! (Little's law). It needs no memory of who took what when, counts leases that began by self-service, and is right for long
+//! leases that outlast the queue. Returns pass the desk then anyway, so it costs nothing while there is enough.
+//!
+//! Rejected: the mean of the leases that were seen from their beginning to their end; where queues are short it sees the
+//! short ones only.
+
+use std::time::{Duration, Instant};
+
+use crate::report::Hold;
+
+/// The mean and the ninth decile of late.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Holds {
+    /// How many resources are out, and until when that is counted. *Transitions:* set while callers wait, cleared when
+    /// nobody does.
+    watched: Option<(u32, Instant)>,
+    /// How often callers began to wait: a lease is timed only within one of these periods.
+    period: u64,
+    /// For how long they were out, added up over all, since the last one came home.
+    busy: Duration,
+    /// How many came home.
+    returns: u32,
+    mean: Duration,
+    p90: Duration,
+}
+
+/// When a lease began that the desk knows of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Began {
+    period: u64,
+    at: Instant,
+}
+
+impl Holds {
+    /// From `now` on so many resources are out while callers wait; `None`: nobody waits.
+    pub(crate) fn watch(&mut self, out: Option<u32>, now: Instant) {
+        match (self.watched, out) {
+            (Some(_), _) => self.count(now),
+            (None, Some(_)) => self.period += 1,
+            (None, None) => return,
+        }
+        self.watched = out.map(|out| (out, now));
+    }
+
+    /// A lease begins.
+    pub(crate) fn began(&self, now: Instant) -> Option<Began> {
+        self.watched.map(|_| Began { period: self.period, at: now })
+    }
+
+    /// A resource comes home; `began`: when it was lent, if the desk knows.
+    pub(crate) fn returned(&mut self, began: Option<Began>, now: Instant) {
+        if self.watched.is_none() {
+            return;
+        }
+        self.count(now);
+        let held = std::mem::take(&mut self.busy);
+        self.returns = self.returns.saturating_add(1);
+        if self.returns == 1 {
+            self.mean = held;
+        } else {
+            // A stop of the server is one lease that takes very long; it should not count as many.
+            let held = held.min(self.mean.saturating_mul(OUTLIER)).as_nanos();
+            let weight = u128::from(self.returns.min(WEIGHT));
+            let mean = (self.mean.as_nanos() * (weight - 1) + held) / weight;
+            self.mean = Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX)).max(LEAST);
+        }
+        if let Some(began) = began.filter(|began| began.period == self.period) {
+            let held = now.saturating_duration_since(began.at);
+            // Nine steps up for one down: at rest where one of ten leases is longer.
+            let step = (self.p90 / P90_STEPS).max(LEAST);
+            self.p90 = if self.p90.is_zero() {
+                held
+            } else if held > self.p90 {
+                self.p90.saturating_add(step.saturating_mul(9)).min(held)
+            } else {
+                self.p90.saturating_sub(step).max(held)
+            };
+        }
+    }
+
+    /// What is known; `None` before the first return.
+    pub(crate) fn get(&self) -> Option<Hold> {
+        let p90 = if self.p90.is_zero() { self.mean } else { self.p90 };
+        (self.returns > 0).then_some(Hold { mean: self.mean, p90 })
+    }
+
+    fn count(&mut self, now: Instant) {
+        if let Some((out, since)) = &mut self.watched {
+            let passed = now.saturating_duration_since(*since);
+            self.busy = self.busy.saturating_add(passed.saturating_mul(*out));
+            *since = now;
+        }
+    }
+}
+
+/// The latest return counts for one part in so many. At 32 the mean of exponential leases is within a fifth of the truth.
+const WEIGHT: u32 = 32;
+/// And for no more than so many times the mean. Enough for one lease in twenty that is fifty times as long as the others.
+const OUTLIER: u32 = 16;
+/// The decile moves by one part in so many down, and by nine up.
+const P90_STEPS: u32 = 128;
+/// So that neither gets stuck at nothing.
+const LEAST: Duration = Duration::from_nanos(1);
