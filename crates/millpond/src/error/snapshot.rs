@@ -62,12 +62,12 @@ pub struct Snapshot {
     pub last_create_error: Option<Arc<dyn Error + Send + Sync>>,
     /// How long no creation will be tried, if one failed a short while ago.
     pub backing_off: Option<Duration>,
-    /// Up to three of those who held a resource, the longest first.
+    /// Up to three of those who held a resource, the longest first, for who has waited for one of them.
     pub oldest_holders: Vec<Holder>,
     /// What the caller's own task had taken and not given back, the longest first: while it waits with a resource in its hands,
     /// a task may be waiting for itself.
     ///
-    /// It is a hint, for timeouts and [`GetError::NoRuntime`]. It is there if the adapter can name tasks
+    /// It is a hint, for those who waited in vain and for [`GetError::NoRuntime`](crate::GetError::NoRuntime). It is there if the adapter can name tasks
     /// ([`Runtime::task`](crate::Runtime::task)), for resources that were handed out at the desk: the first ones, and all that somebody had
     /// to wait for. One that the task found idle, by self-service, bears no name and is missing, unless the pool was built
     /// [`without_self_service`](crate::Builder::without_self_service). A guard that was sent to another task counts as held by
@@ -171,7 +171,8 @@ impl Snapshot {
             }
             _ => f.write_str("shed")?,
         }
-        self.tell_retry(f)
+        self.tell_retry(f)?;
+        self.tell_holder(f)
     }
 
     pub(super) fn tell_retry(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -216,7 +217,7 @@ struct NotDrained<'a>(&'a Snapshot);
 
 impl fmt::Display for NotDrained<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.overloaded_for {
+        match self.0.overloaded_for.filter(|time| !time.is_zero()) {
             Some(time) => write!(f, "has not drained for {}", Brief(time)),
             None => f.write_str("did not drain"),
         }

@@ -95,7 +95,7 @@ fn trace_caller(event: &Event<'_>) {
         EventKind::Refused { reason, waited, ahead, lane, caller, label, held_by_caller } => {
             let (lane, label) = (lane.as_deref(), label.as_deref());
             match held_by_caller.first() {
-                Some(own) if *reason == RefusalReason::Timeout => warn!(
+                Some(own) if *reason != RefusalReason::NoRuntime => warn!(
                     target: TARGET, pool, number, %reason, ?waited, ahead, lane, %caller, label,
                     held_by_caller = %own, "caller refused that may have waited for itself"
                 ),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use millpond_core::{LaneCounts, Refusal, Why};
+use millpond_core::{LaneCounts, Refusal, ShedReason, Why};
 
 use super::{Ask, Patience, State};
 use crate::desk::{Hub, Visit};
@@ -50,7 +50,9 @@ impl Ask {
         refusal: &Refusal,
     ) -> GetError<M::Error> {
         let mut snapshot = Box::new(match refusal.why {
-            Why::Deadline => visit.snapshot_with_holders(),
+            Why::Deadline | Why::Shed(ShedReason::WaitedTooLong | ShedReason::DeadlineTooClose) => {
+                visit.snapshot_with_holders()
+            }
             _ => visit.snapshot(),
         });
         snapshot.tell(refusal);
