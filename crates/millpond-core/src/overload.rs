@@ -8,7 +8,8 @@
 //! waits for its turn harms nobody.
 //!
 //! In an overloaded lane only so many may wait as keep the resources busy. The others are refused at once, which costs them
-//! nothing but the answer, and who is served is served promptly. It ends when nobody had to be refused for an interval.
+//! nothing but the answer, and who is served is served promptly. With each interval in which nobody had to be refused there
+//! is room for twice as many, and after a few of them it is over.
 //!
 //! Rejected: to bound the queue in length alone, because the right length depends on load, and a short one refuses bursts;
 //! newest first, because a short queue has the same effect and keeps the order.
@@ -110,7 +111,9 @@ impl Core {
         if !self.sheds() || self.is_idle_by_force() {
             return Ok(());
         }
-        if lane.overloaded_since.is_some() && waiting >= self.room() {
+        if lane.overloaded_since.is_some()
+            && waiting >= self.room().saturating_mul(1 << lane.relief)
+        {
             return Err(Why::Shed(ShedReason::Overloaded));
         }
         match (self.holds.get(), request.deadline) {
@@ -201,11 +204,13 @@ impl Core {
             // Where nobody was served, whoever is first has waited for that long at least.
             let prompt = prompt || front.is_none_or(|(prompt, _)| prompt);
             let patient = patient || front.is_none_or(|(_, patient)| patient);
+            let relief = if refused > 0 { 0 } else { state.relief + 1 };
             let overloaded = match state.overloaded_since {
                 _ if lenient => false,
-                Some(_) => refused > 0,
+                Some(_) => relief < RELIEF,
                 None => !prompt && (harmed || !patient),
             };
+            self.lanes[lane as usize].relief = if overloaded { relief } else { 0 };
             self.turn_overloaded(lane, overloaded, now);
         }
         self.strain.refused = (0, self.strain.refused.0);
@@ -343,9 +348,12 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// A shorter wait is never too long, unless the caller says so by its patience: it is what timers and schedulers are good for.
 const TARGET: Duration = Duration::from_millis(5);
 /// A wait is small if it is at most one part in so many of the caller's patience.
-const PATIENCE: u32 = 5;
-/// So many may wait in an overloaded lane, or one for so many resources if that is more.
-const ROOM: u32 = 4;
+const PATIENCE: u32 = 4;
+/// So many may wait in an overloaded lane, or one for so many resources if that is more. With fewer a resource may find nobody
+/// waiting when it comes home, with more everybody waits longer for nothing.
+const ROOM: u32 = 6;
 const ROOM_SHARE: u32 = 4;
+/// After so many intervals in a row in which nobody had to be refused, a lane is no longer overloaded.
+const RELIEF: u32 = 3;
 /// After an outage the backlog may take so many times as long as that to drain: at four fifths of capacity it does.
 const BACKLOG: u32 = 4;
