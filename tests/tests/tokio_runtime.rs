@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures::executor::block_on;
-use millpond::{Builder, GetError, Pool, Pooled};
+use millpond::{Builder, GetError, Overload, Pool, Pooled};
 use millpond_test::{OnReturn, Op, ScriptedManager, Step};
 use millpond_tests::rig::{everything_is_gone, until};
 use millpond_tokio::Tokio;
@@ -101,8 +101,11 @@ async fn caller(pool: Pool<ScriptedManager>, number: usize, served: Arc<AtomicUs
 }
 
 fn storm(runtime: &Runtime, size: usize) {
-    let (pool, manager) =
-        pool(|builder| builder.max_size(size).max_creating(size).check_after_idle(Duration::ZERO));
+    // Who is served is not the question: nobody is to be shed, so that all of them meet in the queue.
+    let (pool, manager) = pool(|builder| {
+        let builder = builder.overload(Overload::Fifo).max_size(size).max_creating(size);
+        builder.check_after_idle(Duration::ZERO)
+    });
     manager.default_step(Op::Create, Step::Ok.after(Duration::from_micros(200)));
     let served = Arc::new(AtomicUsize::new(0));
     runtime.block_on(async {

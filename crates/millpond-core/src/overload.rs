@@ -24,6 +24,19 @@ use crate::timers::TimerKey;
 use crate::waiters::{Waiter, WaiterId};
 
 /// What becomes of callers when more come than can be served.
+///
+/// # Examples
+///
+/// ```
+/// # use millpond_core as millpond;
+/// use std::time::Duration;
+/// use millpond::Overload;
+///
+/// // What users wait for should come soon or not at all; what runs at night has time.
+/// fn overload(at_night: bool) -> Overload {
+///     if at_night { Overload::Fifo } else { Overload::TargetWait(Duration::from_millis(50)) }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Overload {
@@ -38,6 +51,18 @@ pub enum Overload {
 }
 
 /// Why a caller was refused although it could have waited.
+///
+/// # Examples
+///
+/// ```
+/// # use millpond_core as millpond;
+/// use millpond::ShedReason;
+///
+/// /// Whether the caller was spared the wait.
+/// fn at_once(reason: ShedReason) -> bool {
+///     matches!(reason, ShedReason::Overloaded | ShedReason::PredictedTooLate)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum ShedReason {

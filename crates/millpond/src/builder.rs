@@ -1,12 +1,13 @@
 //! The settings of a pool: each with its default and the reason for it, checked together when the pool is built.
 
+mod capacity;
 mod check;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millpond_core::{Config, Core};
+use millpond_core::{Config, Core, Overload};
 
 pub use self::check::BuildError;
 pub(crate) use self::check::GREATEST_SIZE;
@@ -14,6 +15,7 @@ use crate::common::Common;
 use crate::desk::{Care, Hub};
 use crate::error::BuildReadyError;
 use crate::event::EventSink;
+use crate::lanes::{Lane, Lanes};
 use crate::manager::Manager;
 use crate::pool::Pool;
 use crate::pooled::Pooled;
@@ -53,6 +55,8 @@ pub struct Builder<M> {
     max_size: usize,
     min_idle: usize,
     max_waiters: usize,
+    lanes: Vec<Lane>,
+    overload: Overload,
     max_creating: Option<usize>,
     get_timeout: Duration,
     strict_return: bool,
@@ -75,6 +79,8 @@ impl<M: Manager> Builder<M> {
             max_size: 10,
             min_idle: 0,
             max_waiters: 1024,
+            lanes: Vec::new(),
+            overload: Overload::Auto,
             max_creating: None,
             get_timeout: Duration::from_secs(30),
             strict_return: false,
@@ -121,10 +127,46 @@ impl<M: Manager> Builder<M> {
         self
     }
 
-    /// The greatest number of callers that wait; more are refused at once. Zero is legal and exact: nobody ever waits.
-    /// Default: 1024, so that memory is bounded even if nobody thinks of it.
+    /// The greatest number of callers that wait in the default lane, and in each [`lane`](Self::lane) that has no such setting
+    /// of its own; more are refused at once. Zero is legal and exact: nobody ever waits. Default: 1024, so that memory is
+    /// bounded even if nobody thinks of it.
     pub fn max_waiters(mut self, max_waiters: usize) -> Self {
         self.max_waiters = max_waiters;
+        self
+    }
+
+    /// What becomes of callers when more come than can be served. Default: [`Overload::Auto`], because a queue that does not
+    /// drain serves everybody too late and nobody in time.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use millpond::{BuildError, Manager, Pool, Runtime};
+    /// # fn example<M: Manager>(manager: M, batch: M, runtime: impl Runtime + Clone) -> Result<(), BuildError> {
+    /// use std::time::Duration;
+    /// use millpond::Overload;
+    ///
+    /// // Nobody should wait for longer than that as a rule.
+    /// let wait = Duration::from_millis(50);
+    /// let pool = Pool::builder(manager).overload(Overload::TargetWait(wait)).build(runtime.clone())?;
+    /// // Jobs of the night have time, and are to be done all of them.
+    /// let batch = Pool::builder(batch).overload(Overload::Fifo).build(runtime)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn overload(mut self, overload: Overload) -> Self {
+        self.overload = overload;
+        self
+    }
+
+    /// Adds a queue of its own for some of the callers, who ask by [`get().lane(…)`](crate::Get::lane). At most
+    /// [`Lane::MOST`], each with a name of its own. Default: none beside the default lane, which is for everybody else.
+    ///
+    /// # Examples
+    ///
+    /// See [`Lane`].
+    pub fn lane(mut self, lane: Lane) -> Self {
+        self.lanes.push(lane);
         self
     }
 
@@ -305,7 +347,8 @@ impl<M: Manager> Builder<M> {
         let get_timeout = (self.get_timeout != Duration::MAX).then_some(self.get_timeout);
         let width = shelf_width(config.max_size);
         let leak_after = (self.leak_after != Duration::MAX).then_some(self.leak_after);
-        let care = Care { get_timeout, sink: self.sink, leak_after };
+        let lanes = Lanes::new(self.lanes);
+        let care = Care { get_timeout, sink: self.sink, leak_after, lanes };
         let begins = config.min_idle > 0;
         let hub = Hub::new(Core::new(config), common, width, Box::new(runtime), care);
         if begins {
@@ -361,6 +404,8 @@ impl<M> fmt::Debug for Builder<M> {
             .field("max_size", &self.max_size)
             .field("min_idle", &self.min_idle)
             .field("max_waiters", &self.max_waiters)
+            .field("lanes", &self.lanes)
+            .field("overload", &self.overload)
             .field("max_creating", &self.max_creating)
             .field("get_timeout", &self.get_timeout)
             .field("strict_return", &self.strict_return)

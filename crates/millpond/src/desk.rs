@@ -8,7 +8,6 @@ mod leases;
 mod record;
 mod visit;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::mem::{forget, take};
 use std::sync::PoisonError;
@@ -22,6 +21,7 @@ use crate::driver::{self, Driver, Order};
 use crate::error::CreateFailure;
 use crate::event::{EventKind, EventSink};
 use crate::holders::Label;
+use crate::lanes::Lanes;
 use crate::manager::Manager;
 use crate::runtime::Runtime;
 use crate::sync::{Arc, Mutex, Weak, lock};
@@ -44,6 +44,7 @@ pub(crate) struct Care {
     pub(crate) get_timeout: Option<Duration>,
     pub(crate) sink: Option<Arc<dyn EventSink>>,
     pub(crate) leak_after: Option<Duration>,
+    pub(crate) lanes: Lanes,
 }
 
 /// What the lock guards.
@@ -55,7 +56,7 @@ pub(crate) struct Desk<M: Manager> {
     wakers: Vec<Option<Waker>>,
     /// How to stop the task of each slot's present job.
     aborts: Vec<Option<(SlotId, AbortHandle)>>,
-    /// Who labelled a lease, by slot; void once the slot's lease sequence has moved on.
+    /// What was said of a lease, by slot; void once the slot's lease sequence has moved on.
     labels: Vec<Option<Label>>,
     /// Why the last creation failed, whether or not another has succeeded since.
     pub(crate) last_create_failure: Option<CreateFailure<M::Error>>,
@@ -415,18 +416,14 @@ impl<M: Manager> Desk<M> {
         put_at(&mut self.held, claim.index(), claim);
     }
 
-    /// Names the lease of a slot.
+    /// Says something of the lease of a slot.
     pub(crate) fn label(&mut self, index: u32, label: Label) {
         put_at(&mut self.labels, index, label);
     }
 
-    /// What a lease of a slot was called.
-    pub(crate) fn label_of(&self, index: u32, lease: u64) -> Option<&Cow<'static, str>> {
-        self.labels
-            .get(index as usize)?
-            .as_ref()
-            .filter(|label| label.lease == lease)
-            .map(|label| &label.text)
+    /// What was said of a lease of a slot.
+    pub(crate) fn label_of(&self, index: u32, lease: u64) -> Option<&Label> {
+        self.labels.get(index as usize)?.as_ref().filter(|label| label.lease == lease)
     }
 
     fn next_event(&mut self) -> u64 {

@@ -1,16 +1,18 @@
 //! What callers are told when they get nothing: one enum for each operation, with what the pool looked like.
 
+mod snapshot;
+
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millpond_core::{Phase, Refusal, Why};
+use millpond_core::{Phase, ShedReason, Why};
 use thiserror::Error;
 
-use crate::brief::Brief;
+pub use self::snapshot::Snapshot;
 use crate::builder::BuildError;
-use crate::holders::Holder;
 
 /// Why [`Pool::get`](crate::Pool::get) did not yield a resource.
 ///
@@ -38,8 +40,20 @@ pub enum GetError<E> {
     /// As many callers wait as may.
     #[non_exhaustive]
     TooManyWaiters {
-        /// The setting `max_waiters`.
+        /// The setting `max_waiters`, of the pool or of the caller's lane.
         limit: usize,
+        /// The pool as it was then.
+        snapshot: Box<Snapshot>,
+    },
+    /// More callers came than can be served in time, and it is better for all that this one knows now; see
+    /// [`Builder::overload`](crate::Builder::overload).
+    #[non_exhaustive]
+    Shed {
+        /// Why this one, and when.
+        reason: ShedReason,
+        /// After what time asking again may help: what the pool needs for those who wait and for those it has just refused, at
+        /// the pace of late, and up to as much again at random, so that not all come back together. Zero if nothing is known.
+        retry_after: Duration,
         /// The pool as it was then.
         snapshot: Box<Snapshot>,
     },
@@ -53,6 +67,14 @@ pub enum GetError<E> {
     /// The caller would have to wait, but nobody drives the pool: its runtime is gone, and there is none here. What lies idle
     /// is served all the same.
     NoRuntime(Box<Snapshot>),
+    /// The pool was built without a lane of this name. Nothing was asked for.
+    #[non_exhaustive]
+    UnknownLane {
+        /// What was given to [`Get::lane`](crate::Get::lane).
+        lane: Cow<'static, str>,
+        /// The pool as it was then.
+        snapshot: Box<Snapshot>,
+    },
     /// This process was forked from one that had used the pool before: everything in it is the parent's. Build another pool in
     /// the child. Its snapshot tells nothing but the name. See [the limits](crate#forking).
     Forked(Box<Snapshot>),
@@ -65,6 +87,8 @@ impl<E> GetError<E> {
         match self {
             Self::Timeout(snapshot)
             | Self::TooManyWaiters { snapshot, .. }
+            | Self::Shed { snapshot, .. }
+            | Self::UnknownLane { snapshot, .. }
             | Self::Create(_, snapshot)
             | Self::CreateFault(_, snapshot)
             | Self::Closed(snapshot)
@@ -77,7 +101,7 @@ impl<E> GetError<E> {
     #[must_use]
     pub fn is_overload(&self) -> bool {
         match self {
-            Self::TooManyWaiters { .. } => true,
+            Self::TooManyWaiters { .. } | Self::Shed { .. } => true,
             Self::Timeout(snapshot) => match snapshot.longest_phase() {
                 Some(phase) => phase == Phase::Exhausted,
                 None => snapshot.leased >= snapshot.max,
@@ -92,17 +116,21 @@ impl<E> GetError<E> {
         match self {
             Self::Timeout(_)
             | Self::TooManyWaiters { .. }
+            | Self::Shed { .. }
             | Self::CreateFault(..)
             | Self::NoRuntime(_) => true,
             Self::Create(_, snapshot) => snapshot.create_error_is_transient,
-            Self::Closed(_) | Self::Forked(_) => false,
+            Self::Closed(_) | Self::UnknownLane { .. } | Self::Forked(_) => false,
         }
     }
 
-    /// How long to wait before asking again, if the pool can tell: until it creates again.
+    /// How long to wait before asking again, if the pool can tell: until it creates again, or, of a pool with more callers than
+    /// it can serve, until it has served those who came before. That time is random in part, so that those who were refused
+    /// together do not come back together.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.snapshot().backing_off.filter(|_| self.is_retryable())
+        let snapshot = self.snapshot();
+        snapshot.backing_off.max(snapshot.retry_after).filter(|_| self.is_retryable())
     }
 }
 
@@ -112,8 +140,11 @@ impl<E> fmt::Display for GetError<E> {
         match self {
             Self::Timeout(_) => snapshot.tell_timeout(f),
             Self::TooManyWaiters { limit, .. } => {
-                write!(f, "{snapshot}: as many callers wait as may (max_waiters is {limit})")
+                write!(f, "{snapshot}: as many callers wait as may (max_waiters is {limit})")?;
+                snapshot.tell_retry(f)
             }
+            Self::Shed { reason, .. } => snapshot.tell_shed(*reason, f),
+            Self::UnknownLane { lane, .. } => write!(f, "{snapshot}: it has no lane `{lane}`"),
             Self::Create(..) | Self::CreateFault(..) => {
                 write!(f, "{snapshot}: creating a resource failed")
             }
@@ -141,6 +172,8 @@ impl<E: Error + Send + Sync + 'static> Error for GetError<E> {
             Self::Create(error, _) => Some(&**error),
             Self::CreateFault(fault, _) => Some(&**fault),
             Self::TooManyWaiters { .. }
+            | Self::Shed { .. }
+            | Self::UnknownLane { .. }
             | Self::Closed(_)
             | Self::NoRuntime(_)
             | Self::Forked(_) => None,
@@ -282,159 +315,5 @@ impl<E> Clone for Cause<E> {
             Self::Error(error) => Self::Error(Arc::clone(error)),
             Self::Fault(fault) => Self::Fault(Arc::clone(fault)),
         }
-    }
-}
-
-/// A pool as it was when a caller was refused, and what the caller had gone through.
-///
-/// # Examples
-///
-/// ```no_run
-/// # use millpond::GetError;
-/// # fn example<E: std::error::Error + Send + Sync + 'static>(error: GetError<E>) {
-/// let snapshot = error.snapshot();
-/// eprintln!("{} of {} lent after {:?}", snapshot.leased, snapshot.max, snapshot.waited);
-/// if let Some(holder) = snapshot.oldest_holders.first() {
-///     eprintln!("held longest {holder}");
-/// }
-/// # }
-/// ```
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Snapshot {
-    /// The setting `name`.
-    pub pool: String,
-    /// The setting `max_size`, or what `resize` made of it.
-    pub max: usize,
-    /// Resources in use, or set aside for a caller that was about to take one.
-    pub leased: usize,
-    /// Resources that lay idle.
-    pub idle: usize,
-    /// Resources being opened.
-    pub creating: usize,
-    /// Resources being checked.
-    pub checking: usize,
-    /// Resources being cleaned.
-    pub resetting: usize,
-    /// Resources being closed.
-    pub closing: usize,
-    /// Callers in the queue.
-    pub waiting: usize,
-    /// How many of them stood before this one when it was refused; more than a thousand are not counted.
-    pub ahead: usize,
-    /// How long this caller waited.
-    pub waited: Duration,
-    /// What it waited for, and how long for each, the longest first.
-    pub phases: Vec<(Phase, Duration)>,
-    /// Why the last creation failed, if none has succeeded since.
-    pub last_create_error: Option<Arc<dyn Error + Send + Sync>>,
-    /// How long no creation will be tried, if one failed a short while ago.
-    pub backing_off: Option<Duration>,
-    /// Up to three of those who held a resource, the longest first.
-    pub oldest_holders: Vec<Holder>,
-    /// What the caller's own task had taken and not given back, the longest first: while it waits with a resource in its hands,
-    /// a task may be waiting for itself.
-    ///
-    /// It is a hint, for timeouts and [`GetError::NoRuntime`]. It is there if the adapter can name tasks
-    /// ([`Runtime::task`](crate::Runtime::task)), for resources that were handed out at the desk: the first ones, and all that somebody had
-    /// to wait for. One that the task found idle, by self-service, bears no name and is missing, unless the pool was built
-    /// [`without_self_service`](crate::Builder::without_self_service). A guard that was sent to another task counts as held by
-    /// the one that took it, and the branches of a `join!` are one task.
-    pub held_by_caller: Vec<Holder>,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) create_error_is_transient: bool,
-}
-
-impl Snapshot {
-    /// What is known of a pool that is somebody else's.
-    pub(crate) fn nothing(pool: String) -> Self {
-        Self {
-            pool,
-            max: 0,
-            leased: 0,
-            idle: 0,
-            creating: 0,
-            checking: 0,
-            resetting: 0,
-            closing: 0,
-            waiting: 0,
-            ahead: 0,
-            waited: Duration::ZERO,
-            phases: Vec::new(),
-            last_create_error: None,
-            backing_off: None,
-            oldest_holders: Vec::new(),
-            held_by_caller: Vec::new(),
-            timeout: None,
-            create_error_is_transient: true,
-        }
-    }
-
-    /// What took most of the waiting.
-    #[must_use]
-    pub fn longest_phase(&self) -> Option<Phase> {
-        self.phases.first().map(|(phase, _)| *phase)
-    }
-
-    pub(crate) fn tell(&mut self, refusal: &Refusal) {
-        self.ahead = refusal.ahead as usize;
-        self.waited = refusal.waited;
-        self.phases = refusal.phases.longest_first();
-    }
-
-    /// A timeout in one line: which phase, how many of what, why, and who.
-    fn tell_timeout(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = self.timeout.unwrap_or(self.waited);
-        if time.is_zero() {
-            write!(f, "{self}: no resource at once")?;
-        } else {
-            write!(f, "{self}: no resource within {}", Brief(time))?;
-        }
-        for (i, (phase, time)) in self.phases.iter().enumerate() {
-            let before = if i == 0 { ", of which" } else { "," };
-            write!(f, "{before} {} {}", Brief(*time), describe(*phase))?;
-        }
-        write!(f, "; {} ahead in the queue", self.ahead)?;
-        if let Some(error) = &self.last_create_error {
-            write!(f, "; creating failed last with: {error}")?;
-        }
-        self.tell_holder(f)
-    }
-
-    fn tell_holder(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.oldest_holders.first() {
-            Some(holder) => write!(f, "; held longest {holder}")?,
-            None => return Ok(()),
-        }
-        match self.held_by_caller.first() {
-            Some(own) => write!(
-                f,
-                "; this task took {} of them itself and may be waiting for itself: held {own}",
-                self.held_by_caller.len()
-            ),
-            None => Ok(()),
-        }
-    }
-}
-
-impl fmt::Display for Snapshot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "pool `{}` ({} of {} lent, {} idle, {} being created, {} waiting)",
-            self.pool, self.leased, self.max, self.idle, self.creating, self.waiting
-        )
-    }
-}
-
-fn describe(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Exhausted => "with every resource lent",
-        Phase::Creating => "while a resource was being created",
-        Phase::BackingOff => "in back-off after failed creations",
-        Phase::Checking => "while an idle resource was being checked",
-        Phase::Clearing => "while used resources were being cleaned or closed",
-        Phase::Paused => "while the pool was paused",
-        _ => "otherwise",
     }
 }

@@ -10,7 +10,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millpond_core::{CloseReason, SlotId};
+use millpond_core::{CloseReason, ShedReason, SlotId};
 
 #[cfg(feature = "tracing")]
 pub use self::trace::TracingSink;
@@ -183,6 +183,8 @@ pub enum EventKind {
         waited: Duration,
         /// How many callers stood before it in the end.
         ahead: usize,
+        /// Its lane, unless that was the default one.
+        lane: Option<Cow<'static, str>>,
         /// Where it called.
         caller: &'static Location<'static>,
         /// What it gave to `label`.
@@ -190,6 +192,48 @@ pub enum EventKind {
         /// What its own task had taken and not given back: it may have waited for itself. See
         /// [`Snapshot::held_by_caller`](crate::Snapshot::held_by_caller).
         held_by_caller: Vec<Holder>,
+    },
+    /// The queue of a lane does not drain: from now on callers of it are shed, until `Relieved`. Told once, when it begins, with
+    /// everybody who holds a resource then; so a program that knows how to stop its own work can stop what holds longest.
+    ///
+    /// # Examples
+    ///
+    /// Each report is labelled with its number, and its task can be aborted by that. The one that has held a resource for
+    /// longest, if it is more than a minute, makes room:
+    ///
+    /// ```
+    /// # use std::collections::HashMap;
+    /// # use std::sync::{Arc, Mutex};
+    /// # use std::time::Duration;
+    /// # use futures::future::AbortHandle;
+    /// # use millpond::{Builder, Event, EventKind, Manager};
+    /// # fn example<M: Manager>(builder: Builder<M>, reports: Arc<Mutex<HashMap<String, AbortHandle>>>) -> Builder<M> {
+    /// builder.event_sink(move |event: &Event<'_>| {
+    ///     let EventKind::Overloaded { holders, .. } = event.kind else { return };
+    ///     let Ok(reports) = reports.lock() else { return };
+    ///     let long = holders.iter().take_while(|holder| holder.held_for > Duration::from_secs(60));
+    ///     if let Some(report) = long.flat_map(|holder| reports.get(&**holder.label.as_ref()?)).next() {
+    ///         report.abort();
+    ///     }
+    /// })
+    /// # }
+    /// ```
+    #[non_exhaustive]
+    Overloaded {
+        /// Its name; [`Lane::DEFAULT`](crate::Lane::DEFAULT) for that of callers who name none.
+        lane: Cow<'static, str>,
+        /// How many of its callers wait.
+        waiting: usize,
+        /// Who holds a resource, in whatever lane, the longest first.
+        holders: Vec<Holder>,
+    },
+    /// A lane is overloaded no more: nobody had to be shed for a while.
+    #[non_exhaustive]
+    Relieved {
+        /// Its name.
+        lane: Cow<'static, str>,
+        /// For how long it was overloaded.
+        lasted: Duration,
     },
     /// A resource has been lent for longer than `leak_after`. Told once for each lease.
     #[non_exhaustive]
@@ -290,6 +334,19 @@ impl fmt::Display for EventKind {
                     None => Ok(()),
                 }
             }
+            Self::Overloaded { lane, waiting, holders } => {
+                write!(
+                    f,
+                    "lane `{lane}` is overloaded: {waiting} wait in a queue that does not drain"
+                )?;
+                match holders.first() {
+                    Some(holder) => write!(f, "; held longest {holder}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Relieved { lane, lasted } => {
+                write!(f, "lane `{lane}` is no longer overloaded, after {}", Brief(*lasted))
+            }
             Self::LeakSuspected { resource, holder } => {
                 write!(f, "resource {resource} may be leaked: held {holder}")
             }
@@ -368,12 +425,16 @@ pub enum RefusalReason {
     Timeout,
     /// See [`GetError::TooManyWaiters`].
     TooManyWaiters,
+    /// See [`GetError::Shed`].
+    Shed(ShedReason),
     /// See [`GetError::Create`] and [`GetError::CreateFault`].
     CreateFailed,
     /// See [`GetError::Closed`].
     Closed,
     /// See [`GetError::NoRuntime`].
     NoRuntime,
+    /// See [`GetError::UnknownLane`].
+    UnknownLane,
 }
 
 impl RefusalReason {
@@ -382,6 +443,8 @@ impl RefusalReason {
         Some(match error {
             GetError::Timeout(_) => Self::Timeout,
             GetError::TooManyWaiters { .. } => Self::TooManyWaiters,
+            GetError::Shed { reason, .. } => Self::Shed(*reason),
+            GetError::UnknownLane { .. } => Self::UnknownLane,
             GetError::Create(..) | GetError::CreateFault(..) => Self::CreateFailed,
             GetError::Closed(_) => Self::Closed,
             GetError::NoRuntime(_) => Self::NoRuntime,
@@ -395,6 +458,20 @@ impl fmt::Display for RefusalReason {
         f.write_str(match self {
             Self::Timeout => "its time was up",
             Self::TooManyWaiters => "as many callers wait as may",
+            Self::Shed(ShedReason::Overloaded) => {
+                "the queue does not drain, and it was one too many"
+            }
+            Self::Shed(ShedReason::WaitedTooLong) => {
+                "it had waited too long in a queue that does not drain"
+            }
+            Self::Shed(ShedReason::PredictedTooLate) => {
+                "its turn would have come after its deadline"
+            }
+            Self::Shed(ShedReason::DeadlineTooClose) => {
+                "its deadline was too close when its turn came"
+            }
+            Self::Shed(_) => "there were too many callers",
+            Self::UnknownLane => "there is no such lane",
             Self::CreateFailed => "creating a resource failed",
             Self::Closed => "the pool is closed",
             Self::NoRuntime => "nobody drives the pool, and there is no async runtime here",

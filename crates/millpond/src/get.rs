@@ -1,5 +1,7 @@
 //! Asking for a resource: self-service first, the desk otherwise. Owns nothing but a place in the order.
 
+mod refuse;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
@@ -8,13 +10,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use millpond_core::{GiveBack, Input, Refusal, Request, WaiterId, Why};
+use millpond_core::{GiveBack, Input, Request, WaiterId};
 
 use crate::alarm::Alarm;
 use crate::common::PoolClaim;
 use crate::desk::{Answer, Desk, Hub, Visit};
-use crate::error::{Cause, CreateFault, GetError, Snapshot, TryGetError};
-use crate::event::{EventKind, RefusalReason};
+use crate::error::{GetError, TryGetError};
 use crate::holders::Label;
 use crate::manager::Manager;
 use crate::pool::Pool;
@@ -23,7 +24,7 @@ use crate::sync::Arc;
 
 /// The future of [`Pool::get`] and, as `Get<'static, _>`, of [`Pool::get_owned`].
 ///
-/// Its methods say how long it waits, and what its lease is called; they are called before it is polled.
+/// Its methods say how long and in which lane it waits, and what its lease is called; they are called before it is polled.
 ///
 /// # Panics
 ///
@@ -71,8 +72,18 @@ struct Ask {
 #[derive(Debug, Default)]
 struct Rare {
     label: Option<Cow<'static, str>>,
+    /// The name that it gave.
+    lane: Option<Cow<'static, str>>,
     /// Only while it is queued.
     alarm: Alarm,
+}
+
+impl Rare {
+    /// What it says of its lease, if anything.
+    fn label_of(&mut self, lease: u64) -> Option<Label> {
+        let (text, lane) = (self.label.take(), self.lane.take());
+        (text.is_some() || lane.is_some()).then_some(Label { lease, text, lane })
+    }
 }
 
 /// How long the caller waits.
@@ -105,15 +116,53 @@ impl<'p, M: Manager> Get<'p, M> {
 
     /// Waits at most this long, counted from the first poll. `Duration::MAX` waits for ever. Zero takes what is idle, or fails
     /// at once.
+    ///
+    /// It bounds the wait and says nothing of what comes after: a caller whose turn comes in the last moment is served. If the
+    /// work itself has to end by some time, say so by [`deadline`](Self::deadline). Of the two, the one called last holds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.ask.patience = Patience::For(timeout);
         self
     }
 
-    /// Waits until this moment of the pool's clock at most, which is that of its [`Runtime`](crate::Runtime). What is idle is
-    /// taken even after it.
+    /// Says by when the whole work has to be done that the resource is for, on the pool's clock, which is that of its
+    /// [`Runtime`](crate::Runtime).
+    ///
+    /// The wait ends by then, as with a [`timeout`](Self::timeout); beyond that, the caller is refused in its turn
+    /// ([`ShedReason::DeadlineTooClose`](crate::ShedReason)) if less time is left than nine of ten leases take, as measured of
+    /// late: the resource would only be spent on work that comes too late. Under [`Overload::Fifo`](crate::Overload) it is
+    /// served all the same. What lies idle is taken even after the deadline.
+    ///
+    /// It takes the place of `get_timeout`, and of the two the one called last holds.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example<M: millpond::Manager>(pool: millpond::Pool<M>, arrived: std::time::Instant) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// // Whoever sent the request has given up on it two seconds after.
+    /// let resource = pool.get().deadline(arrived + Duration::from_secs(2)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn deadline(mut self, deadline: Instant) -> Self {
         self.ask.patience = Patience::Until(deadline);
+        self
+    }
+
+    /// Asks in the lane of this name, see [`Lane`](crate::Lane). A lane that the pool was not built with is an error,
+    /// [`GetError::UnknownLane`]. Costs a visit to the desk.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example<M: millpond::Manager>(pool: millpond::Pool<M>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let resource = pool.get().lane("checkout").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn lane(mut self, lane: impl Into<Cow<'static, str>>) -> Self {
+        self.ask.rare.get_or_insert_default().lane = Some(lane.into());
         self
     }
 
@@ -215,10 +264,10 @@ impl Ask {
             State::Done => panic!("`Get` was polled after it had completed"),
         };
         let mut answer = match self.state {
-            State::New => {
-                let deadline = self.deadline(hub, visit.now);
-                visit.step(Input::Wait(Request::until(deadline)))
-            }
+            State::New => match self.request(hub, visit.now) {
+                Some(request) => visit.step(Input::Wait(request)),
+                None => return Poll::Ready(Err(self.in_no_lane(&mut visit))),
+            },
             State::Queued(id) => visit.step(Input::Claim(id)),
             State::Done => Answer::None,
         };
@@ -275,18 +324,7 @@ impl Ask {
         self.state = State::Done;
         visit.forget_waker(id);
         visit.step(Input::Cancel(id));
-        let error = GetError::NoRuntime(Box::new(visit.snapshot_with_holders()));
-        self.tell(&mut visit, &error);
-        Err(error)
-    }
-
-    fn forked<M: Manager>(&mut self, hub: &Hub<M>) -> GetError<M::Error> {
-        self.state = State::Done;
-        GetError::Forked(Box::new(Snapshot::nothing(hub.common.name.clone())))
-    }
-
-    fn label(&mut self) -> Option<Cow<'static, str>> {
-        self.rare.as_mut().and_then(|rare| rare.label.take())
+        Err(self.driven_by_nobody(hub, &mut visit))
     }
 
     /// The outcome, if the desk has answered with one.
@@ -297,12 +335,10 @@ impl Ask {
         answer: Answer<PoolClaim<M>>,
     ) -> Option<Result<PoolClaim<M>, GetError<M::Error>>> {
         let result = match answer {
-            Answer::Lent(claim) => Ok(lend(hub, visit, claim, self.caller, self.label())),
-            Answer::Refused(refusal) => {
-                let error = self.refused(hub, visit, &refusal);
-                self.tell(visit, &error);
-                Err(error)
+            Answer::Lent(claim) => {
+                Ok(lend(hub, visit, claim, self.caller, self.rare.as_deref_mut()))
             }
+            Answer::Refused(refusal) => Err(self.refused(hub, visit, &refusal)),
             Answer::None | Answer::Queued(_) | Answer::Proceed | Answer::Adopt(_) => return None,
         };
         if let State::Queued(id) = std::mem::replace(&mut self.state, State::Done) {
@@ -311,64 +347,22 @@ impl Ask {
         Some(result)
     }
 
-    fn refused<M: Manager>(
-        &self,
-        hub: &Arc<Hub<M>>,
-        visit: &mut Visit<'_, M>,
-        refusal: &Refusal,
-    ) -> GetError<M::Error> {
-        let mut snapshot = Box::new(match refusal.why {
-            Why::Deadline => visit.snapshot_with_holders(),
-            _ => visit.snapshot(),
-        });
-        snapshot.tell(refusal);
-        match refusal.why {
-            Why::TooManyWaiters => GetError::TooManyWaiters {
-                limit: visit.desk().core.lane(0).max_waiters as usize,
-                snapshot,
-            },
-            Why::Closed => GetError::Closed(snapshot),
-            Why::CreateFailed => {
-                match visit.desk().last_create_failure.as_ref().map(|failure| failure.cause.clone())
-                {
-                    Some(Cause::Error(error)) => GetError::Create(error, snapshot),
-                    Some(Cause::Fault(fault)) => GetError::CreateFault(fault, snapshot),
-                    // Never so: a failure is noted before anybody is refused for it.
-                    None => GetError::CreateFault(Arc::new(CreateFault::Stopped), snapshot),
-                }
-            }
-            _ => {
-                snapshot.timeout = match self.patience {
-                    Patience::Default => hub.care.get_timeout,
-                    Patience::For(timeout) => Some(timeout),
-                    Patience::Until(_) => None,
-                };
-                GetError::Timeout(snapshot)
-            }
-        }
-    }
-
-    /// Tells who watches that the caller gets nothing.
-    fn tell<M: Manager>(&mut self, visit: &mut Visit<'_, M>, error: &GetError<M::Error>) {
-        let Some(reason) = RefusalReason::of(error) else { return };
-        if visit.is_watched() {
-            let snapshot = error.snapshot();
-            visit.tell(EventKind::Refused {
-                reason,
-                waited: snapshot.waited,
-                ahead: snapshot.ahead,
-                caller: self.caller,
-                label: self.label(),
-                held_by_caller: snapshot.held_by_caller.clone(),
-            });
-        }
-    }
-
-    fn deadline<M: Manager>(&self, hub: &Hub<M>, now: Instant) -> Option<Instant> {
-        match self.patience {
+    /// What it says at the desk; nothing if there is no such lane.
+    fn request<M: Manager>(&self, hub: &Hub<M>, now: Instant) -> Option<Request> {
+        let lane = self.lane(hub)?;
+        let deadline = match self.patience {
             Patience::Default => hub.care.get_timeout.and_then(|timeout| now.checked_add(timeout)),
             Patience::For(timeout) => now.checked_add(timeout),
             Patience::Until(deadline) => Some(deadline),
+        };
+        Some(Request { lane, deadline, covers_lease: matches!(self.patience, Patience::Until(_)) })
+    }
+
+    /// The number of its lane, if there is one of that name.
+    fn lane<M: Manager>(&self, hub: &Hub<M>) -> Option<u32> {
+        match self.rare.as_ref().and_then(|rare| rare.lane.as_deref()) {
+            Some(name) => hub.care.lanes.find(name),
+            None => Some(0),
         }
     }
 }
@@ -447,12 +441,12 @@ fn lend<M: Manager>(
     visit: &mut Visit<'_, M>,
     claim: PoolClaim<M>,
     caller: &'static Location<'static>,
-    label: Option<Cow<'static, str>>,
+    rare: Option<&mut Rare>,
 ) -> PoolClaim<M> {
     let lease = claim.facts().lent(hub.common.to_tick(visit.now), caller);
     visit.keep_taker(claim.index(), lease);
-    if let Some(text) = label {
-        visit.desk().label(claim.index(), Label { lease, text });
+    if let Some(label) = rare.and_then(|rare| rare.label_of(lease)) {
+        visit.desk().label(claim.index(), label);
     }
     claim
 }

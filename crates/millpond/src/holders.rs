@@ -34,6 +34,8 @@ pub struct Holder {
     pub held_for: Duration,
     /// What it gave to `label`.
     pub label: Option<Cow<'static, str>>,
+    /// What it gave to [`lane`](crate::Get::lane).
+    pub lane: Option<Cow<'static, str>>,
     /// Whether it has held it for longer than [`leak_after`](crate::Builder::leak_after).
     pub suspected_leak: bool,
 }
@@ -48,11 +50,12 @@ impl fmt::Display for Holder {
     }
 }
 
-/// The label of one lease of a slot.
+/// What the borrower said of one lease of a slot.
 #[derive(Debug)]
 pub(crate) struct Label {
     pub(crate) lease: u64,
-    pub(crate) text: Cow<'static, str>,
+    pub(crate) text: Option<Cow<'static, str>>,
+    pub(crate) lane: Option<Cow<'static, str>>,
 }
 
 impl<M: Manager> Hub<M> {
@@ -90,10 +93,12 @@ impl<M: Manager> Hub<M> {
         held_for: Duration,
         desk: &Desk<M>,
     ) -> Holder {
+        let label = desk.label_of(index, lease.sequence);
         Holder {
             location: lease.holder,
             held_for,
-            label: desk.label_of(index, lease.sequence).cloned(),
+            label: label.and_then(|label| label.text.clone()),
+            lane: label.and_then(|label| label.lane.clone()),
             suspected_leak: self.is_leak(held_for),
         }
     }

@@ -1,9 +1,10 @@
 //! The pool in numbers, at one moment.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millpond_core::{Core, Totals};
+use millpond_core::{Core, Hold, Totals};
 
 use crate::desk::Hub;
 use crate::error::{Cause, CreateFailure, Snapshot};
@@ -51,10 +52,48 @@ pub struct Status {
     pub waiting: usize,
     /// How long the oldest of them has waited.
     pub oldest_wait: Option<Duration>,
+    /// The lanes, the default one first. Together their callers that wait are `waiting`.
+    pub lanes: Vec<LaneStatus>,
+    /// How long resources were held of late, if anybody had to wait for one.
+    pub hold: Option<Hold>,
     /// How often a resource was lent since the pool was built.
     pub leases: u64,
     /// What else happened since the pool was built.
     pub totals: Totals,
+}
+
+/// What [`Status`] reports of a [`Lane`](crate::Lane).
+///
+/// # Examples
+///
+/// ```no_run
+/// # fn example<M: millpond::Manager>(pool: millpond::Pool<M>) {
+/// for lane in pool.status().lanes {
+///     if let Some(time) = lane.overloaded_for {
+///         eprintln!("lane {} sheds callers since {time:?}; {} wait", lane.name, lane.waiting);
+///     }
+/// }
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LaneStatus {
+    /// Its name; [`Lane::DEFAULT`](crate::Lane::DEFAULT) for that of everybody who names none.
+    pub name: Cow<'static, str>,
+    /// Its callers that wait.
+    pub waiting: usize,
+    /// How long the oldest of them has waited.
+    pub oldest_wait: Option<Duration>,
+    /// For how long its queue has not drained, so that callers are shed; `None` while it does.
+    pub overloaded_for: Option<Duration>,
+    /// How many of its callers had to queue since the pool was built.
+    pub queued: u64,
+    /// How many of its callers were refused since the pool was built, for whatever reason.
+    pub refused: u64,
+    /// How many of its callers may wait.
+    pub max_waiters: usize,
+    /// How many resources come back to it first.
+    pub reserved: usize,
 }
 
 impl<M: Manager> Hub<M> {
@@ -78,9 +117,29 @@ impl<M: Manager> Hub<M> {
                 .count(),
             waiting: counts.waiting as usize,
             oldest_wait: counts.oldest_wait.map(|since| now.saturating_duration_since(since)),
+            lanes: self.lanes(core, now),
+            hold: core.hold(),
             leases: self.shelves.all_facts().map(|(_, facts)| facts.leases()).sum(),
             totals: core.totals(),
         }
+    }
+
+    fn lanes(&self, core: &Core, now: Instant) -> Vec<LaneStatus> {
+        let for_how_long = |since: Option<Instant>| Some(now.saturating_duration_since(since?));
+        let lanes = self.care.lanes.all().map(|(number, known)| {
+            let counts = core.lane(number);
+            LaneStatus {
+                name: known.name.clone(),
+                waiting: counts.waiting as usize,
+                oldest_wait: for_how_long(counts.oldest_wait),
+                overloaded_for: for_how_long(counts.overloaded_since),
+                queued: counts.queued,
+                refused: counts.refused,
+                max_waiters: counts.max_waiters as usize,
+                reserved: known.reserved,
+            }
+        });
+        lanes.collect()
     }
 
     /// What a refused caller is shown, before its own part.
@@ -103,6 +162,9 @@ impl<M: Manager> Hub<M> {
             resetting: counts.resetting as usize,
             closing: counts.closing as usize,
             waiting: counts.waiting as usize,
+            lane: None,
+            overloaded_for: None,
+            hold: core.hold(),
             ahead: counts.waiting as usize,
             waited: Duration::ZERO,
             phases: Vec::new(),
@@ -114,6 +176,7 @@ impl<M: Manager> Hub<M> {
             oldest_holders: Vec::new(),
             held_by_caller: Vec::new(),
             timeout: None,
+            retry_after: None,
             create_error_is_transient: failure.is_none_or(|failure| failure.transient),
         }
     }

@@ -10,7 +10,7 @@ use std::thread;
 
 use futures::executor::block_on;
 use futures::poll;
-use millpond::{GetError, Pool, Pooled, Returned};
+use millpond::{GetError, Overload, Pool, Pooled, Returned};
 use millpond_test::{Gate, OnReturn, Op, ScriptedManager, Step, poll_once};
 use millpond_tests::rig::{Rig, everything_is_gone, until};
 use millpond_tokio::Tokio;
@@ -201,7 +201,10 @@ impl Wake for Meddling {
 #[test]
 fn a_waker_may_call_the_pool_from_the_thread_of_the_driver() {
     let runtime = multi_thread();
-    let (manager, pool) = scripted(2);
+    // A wait of two milliseconds that is in vain is not to be spared anybody here.
+    let manager = ScriptedManager::new(Tokio);
+    let pool = Pool::builder(manager.clone()).max_size(2).overload(Overload::Fifo).build(Tokio);
+    let pool = pool.expect("the settings make sense");
     for _ in 0..20 {
         let (kept, other) = runtime.block_on(async { (pool.get().await, pool.get().await) });
         let (kept, other) = (kept.expect("there are two"), other.expect("there are two"));

@@ -1,12 +1,14 @@
 //! Which settings make sense, by themselves and together, and what follows from them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use millpond_core::Config;
+use millpond_core::{Config, Overload};
 use thiserror::Error;
 
 use super::Builder;
+use crate::lanes::Lane;
 use crate::manager::Manager;
 
 /// Settings that no pool can have; see [`Builder::build`].
@@ -56,15 +58,34 @@ pub enum BuildError {
         /// What it was set to.
         other_value: String,
     },
+    /// A setting of a lane makes no sense.
+    #[error("lane `{lane}`: {error}")]
+    #[non_exhaustive]
+    InLane {
+        /// The name of the lane.
+        lane: Cow<'static, str>,
+        /// What is wrong there.
+        error: Box<Self>,
+    },
+    /// A lane has an empty name, by which nobody could ask for it.
+    #[error("a lane has no name")]
+    NamelessLane,
+    /// Two lanes have one name, or one has that of the default lane.
+    #[error("more than one lane is called `{lane}`")]
+    #[non_exhaustive]
+    LaneTwice {
+        /// The name.
+        lane: Cow<'static, str>,
+    },
 }
 
 impl<M: Manager> Builder<M> {
     /// Checks the settings and completes them.
     pub(super) fn config(&self) -> Result<Config, BuildError> {
         let max_size = within("max_size", self.max_size, 1, GREATEST_SIZE)?;
-        let most_waiters = u32::MAX as usize / 2;
         let min_idle = within("min_idle", self.min_idle, 0, GREATEST_SIZE)?;
-        let max_waiters = within("max_waiters", self.max_waiters, 0, most_waiters)?;
+        let max_waiters = within("max_waiters", self.max_waiters, 0, MOST_WAITERS)?;
+        let lanes = self.lanes(max_size)?;
         let default_creating = (max_size / 4).clamp(1, 8);
         let max_creating = within(
             "max_creating",
@@ -99,6 +120,9 @@ impl<M: Manager> Builder<M> {
                 return Err(BuildError::Zero { setting });
             }
         }
+        if self.overload == Overload::TargetWait(Duration::ZERO) {
+            return Err(BuildError::Zero { setting: "the target wait of overload" });
+        }
         if times.backoff_base > times.backoff_cap {
             let (first, longest) = (times.backoff_base, times.backoff_cap);
             let (setting, other) = ("the first create_backoff", "the longest create_backoff");
@@ -121,6 +145,8 @@ impl<M: Manager> Builder<M> {
             max_size,
             min_idle,
             max_waiters,
+            lanes,
+            overload: self.overload,
             max_creating,
             lifetime_jitter,
             fail_fast_after,
@@ -131,6 +157,33 @@ impl<M: Manager> Builder<M> {
             leases_watched: self.leak_after != Duration::MAX,
             ..self.times.clone()
         })
+    }
+
+    fn lanes(&self, max_size: u32) -> Result<Vec<millpond_core::Lane>, BuildError> {
+        within("the number of lanes", self.lanes.len(), 0, Lane::MOST)?;
+        let mut lanes = Vec::new();
+        for (i, lane) in self.lanes.iter().enumerate() {
+            let before = self.lanes.iter().take(i).map(|lane| &*lane.name);
+            if lane.name.is_empty() {
+                return Err(BuildError::NamelessLane);
+            }
+            if before.chain([Lane::DEFAULT]).any(|name| name == lane.name) {
+                return Err(BuildError::LaneTwice { lane: lane.name.clone() });
+            }
+            let max_waiters = lane.max_waiters.unwrap_or(self.max_waiters);
+            let in_lane =
+                |error| BuildError::InLane { lane: lane.name.clone(), error: Box::new(error) };
+            let max_waiters =
+                within("max_waiters", max_waiters, 0, MOST_WAITERS).map_err(in_lane)?;
+            let reserved = within("reserved", lane.reserved, 0, GREATEST_SIZE).map_err(in_lane)?;
+            lanes.push(millpond_core::Lane { max_waiters, head_start: lane.head_start, reserved });
+        }
+        let reserved = lanes.iter().map(|lane| lane.reserved).sum::<u32>();
+        if reserved > max_size {
+            let setting = "the sum of what lanes have reserved";
+            return Err(contradiction(setting, reserved, "max_size", max_size));
+        }
+        Ok(lanes)
     }
 }
 
@@ -164,6 +217,8 @@ fn seed() -> u64 {
 
 /// Slots are found by a fixed map; a million is beyond what one would want to pool.
 pub(crate) const GREATEST_SIZE: usize = 1 << 20;
+/// More than memory bears.
+const MOST_WAITERS: usize = u32::MAX as usize / 2;
 /// The tick is no finer than timers usually are.
 const SHORTEST_TICK: Duration = Duration::from_millis(1);
 /// And no coarser than somebody who asks `holders` would like.

@@ -3,6 +3,7 @@
 //! *Invariant:* a visit takes its events with it and tells them when it has left. Nothing is kept for later, so they need no
 //! more memory than what one step of the pool can cause.
 
+use std::borrow::Cow;
 use std::mem::forget;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -88,7 +89,15 @@ impl<M: Manager> Visit<'_, M> {
                 Note::Revoked { slot, .. } => {
                     self.tell(EventKind::OfferRevoked { resource: ResourceId(slot) });
                 }
-                Note::Overloaded { .. } | Note::Relieved { .. } => {}
+                Note::Overloaded { lane, waiting } => {
+                    let (lane, waiting) = (self.lane_name(lane), waiting as usize);
+                    let holders = self.holders();
+                    self.tell(EventKind::Overloaded { lane, waiting, holders });
+                }
+                Note::Relieved { lane, lasted } => {
+                    let lane = self.lane_name(lane);
+                    self.tell(EventKind::Relieved { lane, lasted });
+                }
                 Note::Paused => self.tell(EventKind::Paused),
                 Note::Resumed => self.tell(EventKind::Resumed),
                 Note::Resized { from, to } => {
@@ -109,6 +118,10 @@ impl<M: Manager> Visit<'_, M> {
         let facts = self.hub.shelves.facts(id.index());
         let opened = common.to_instant(facts.created());
         (self.now.saturating_duration_since(opened), facts.uses())
+    }
+
+    fn lane_name(&self, lane: u32) -> Cow<'static, str> {
+        self.hub.care.lanes.name(lane).clone()
     }
 
     fn last_create_failure(&mut self) -> Failure {

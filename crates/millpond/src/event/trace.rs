@@ -11,8 +11,8 @@ use super::{Event, EventKind, EventSink, RefusalReason};
 /// | level | events |
 /// |---|---|
 /// | error | creating failed in a way that does not pass; `on_return` panicked |
-/// | warn | any other failure; a suspected leak; an offer that nobody came for; a caller that waited for itself; a driver in place of one that stands still |
-/// | info | what was done to the pool; a lost driver; a suspected leak that was none |
+/// | warn | any other failure; a suspected leak; an offer that nobody came for; a caller that waited for itself; a queue that does not drain; a driver in place of one that stands still |
+/// | info | what was done to the pool; a lost driver; a suspected leak that was none; a queue that drains again |
 /// | debug | the life of resources; callers that were refused, because they have their errors; drivers that start |
 ///
 /// # Examples
@@ -92,15 +92,15 @@ fn trace_caller(event: &Event<'_>) {
         EventKind::OfferRevoked { resource } => {
             warn!(target: TARGET, pool, number, %resource, "nobody came for an offer");
         }
-        EventKind::Refused { reason, waited, ahead, caller, label, held_by_caller } => {
-            let label = label.as_deref();
+        EventKind::Refused { reason, waited, ahead, lane, caller, label, held_by_caller } => {
+            let (lane, label) = (lane.as_deref(), label.as_deref());
             match held_by_caller.first() {
-                Some(own) if *reason == RefusalReason::Timeout => warn!(
-                    target: TARGET, pool, number, %reason, ?waited, ahead, %caller, label,
+                Some(own) if *reason != RefusalReason::NoRuntime => warn!(
+                    target: TARGET, pool, number, %reason, ?waited, ahead, lane, %caller, label,
                     held_by_caller = %own, "caller refused that may have waited for itself"
                 ),
                 _ => debug!(
-                    target: TARGET, pool, number, %reason, ?waited, ahead, %caller, label,
+                    target: TARGET, pool, number, %reason, ?waited, ahead, lane, %caller, label,
                     "caller refused"
                 ),
             }
@@ -118,6 +118,13 @@ fn trace_caller(event: &Event<'_>) {
 fn trace_pool(event: &Event<'_>) {
     let Event { pool, number, kind, .. } = *event;
     match kind {
+        EventKind::Overloaded { lane, waiting, holders } => {
+            let held_longest = holders.first().map(tracing::field::display);
+            warn!(target: TARGET, pool, number, lane = &**lane, waiting, held_longest, "overloaded");
+        }
+        EventKind::Relieved { lane, lasted } => {
+            info!(target: TARGET, pool, number, lane = &**lane, ?lasted, "no longer overloaded");
+        }
         EventKind::DriverStarted { number: driver, instead_of: None } => {
             debug!(target: TARGET, pool, number, driver, "driver started");
         }
