@@ -20,6 +20,7 @@ mod keeping;
 mod lending;
 mod notes;
 mod offers;
+mod overload;
 mod reporting;
 mod spikes;
 mod resizing;
