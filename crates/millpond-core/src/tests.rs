@@ -17,6 +17,7 @@ mod growth;
 mod jobs;
 mod keepalive;
 mod keeping;
+mod lanes;
 mod lending;
 mod notes;
 mod offers;
