@@ -14,6 +14,7 @@ mod driver;
 mod extremes;
 mod failures;
 mod growth;
+mod holds;
 mod jobs;
 mod keepalive;
 mod keeping;
