@@ -159,7 +159,7 @@ impl Core {
     }
 
     /// A caller of a lane is refused; says when asking again may help.
-    pub(crate) fn note_refused(&mut self, lane: u32, why: Why) -> Duration {
+    pub(crate) fn note_refused(&mut self, lane: u32, why: Why, now: Instant) -> Duration {
         let state = &mut self.lanes[lane as usize];
         state.refused += 1;
         if !self.sheds() {
@@ -170,6 +170,7 @@ impl Core {
             Why::Shed(_) => false,
             _ => return Duration::ZERO,
         };
+        self.watch_queues(now);
         let look = &mut self.lanes[lane as usize].look;
         look.harmed |= harmed;
         look.refused = look.refused.saturating_add(1);
@@ -184,7 +185,7 @@ impl Core {
         time.saturating_add(self.backoff.up_to(time))
     }
 
-    /// Somebody waits: from now on intervals are counted.
+    /// Somebody waits, or may not: from now on intervals are counted.
     pub(crate) fn watch_queues(&mut self, now: Instant) {
         if self.sheds() && self.timers.get(TimerKey::Overload).is_none() {
             self.begin_interval(now);
@@ -220,6 +221,7 @@ impl Core {
         }
         self.strain.refused = (0, self.strain.refused.0);
         if self.waiters.waiting() > 0
+            || self.strain.refused.1 > 0
             || self.lanes.iter().any(|lane| lane.overloaded_since.is_some())
         {
             self.begin_interval(now);

@@ -5,6 +5,7 @@ mod rig;
 
 pub(crate) use self::rig::some_instant;
 
+mod admission;
 mod backoff;
 mod cancelling;
 mod checks;
