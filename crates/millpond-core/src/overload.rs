@@ -284,7 +284,7 @@ impl Core {
 
     /// Why a caller that is about to be served should not be.
     fn too_late(&self, id: WaiterId, now: Instant) -> Option<ShedReason> {
-        if !self.sheds() {
+        if !self.sheds() || self.is_idle_by_force() {
             return None;
         }
         let waiter = self.waiters.get(id);

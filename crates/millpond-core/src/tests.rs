@@ -27,6 +27,7 @@ mod overload;
 mod reporting;
 mod spikes;
 mod resizing;
+mod resting;
 mod retiring;
 mod sweeping;
 mod timers;
