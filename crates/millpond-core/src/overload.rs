@@ -94,7 +94,7 @@ pub(crate) struct Look {
 pub(crate) struct Strain {
     /// How many were refused in the present interval and in the last.
     refused: (u32, u32),
-    /// Since when nothing is open, because creating fails.
+    /// Since when nobody could be served, because nothing was open or the pool was paused.
     down_since: Option<Instant>,
     /// Until when the backlog of such a time is not taken for overload.
     lenient_until: Option<Instant>,
@@ -116,17 +116,21 @@ impl Core {
         {
             return Err(Why::Shed(ShedReason::Overloaded));
         }
-        match (self.holds.get(), request.deadline) {
-            (Some(hold), Some(deadline)) => {
-                let lease = if request.covers_lease { hold.p90 } else { Duration::ZERO };
-                let wait = self.time_for(u64::from(self.ahead_of(request.lane)) + 1);
-                if wait.saturating_add(lease) > deadline.saturating_duration_since(now) {
-                    return Err(Why::Shed(ShedReason::PredictedTooLate));
-                }
-                Ok(())
-            }
-            _ => Ok(()),
+        if self.waiters.waiting() > 0 && self.comes_too_late(request, now) {
+            return Err(Why::Shed(ShedReason::PredictedTooLate));
         }
+        Ok(())
+    }
+
+    /// Whether the turn of a caller that comes now will come too late for it, at the pace of late. The first in the queue is
+    /// never refused for that: a pace that is not measured any more would be believed for ever.
+    fn comes_too_late(&self, request: Request, now: Instant) -> bool {
+        let (Some(hold), Some(deadline)) = (self.holds.get(), request.deadline) else {
+            return false;
+        };
+        let lease = if request.covers_lease { hold.p90 } else { Duration::ZERO };
+        let wait = self.time_for(u64::from(self.ahead_of(request.lane)) + 1);
+        wait.saturating_add(lease) > deadline.saturating_duration_since(now)
     }
 
     /// Who is served next; those for whom that comes too late are refused on the way.
@@ -251,16 +255,16 @@ impl Core {
     /// Whether a long wait is no sign of overload at present: it is known what everybody waits for, or waited for.
     fn is_lenient(&mut self, now: Instant) -> bool {
         if self.is_idle_by_force() {
-            if self.backoff.is_failing() {
-                self.strain.down_since.get_or_insert(now);
-            }
+            self.strain.down_since.get_or_insert(now);
             return true;
         }
         if let Some(since) = self.strain.down_since.take() {
             let down = now.saturating_duration_since(since);
             self.strain.lenient_until = now.checked_add(down.saturating_mul(BACKLOG));
         }
-        let drained = self.lanes.iter().all(|lane| lane.look.prompt);
+        let drains =
+            |lane: u32| self.lanes[lane as usize].look.prompt || self.waiters.waiting_in(lane) == 0;
+        let drained = self.waiters.lanes().all(drains);
         self.strain.lenient_until =
             self.strain.lenient_until.filter(|until| now < *until && !drained);
         self.strain.lenient_until.is_some() || self.holds.get().is_none()
