@@ -208,7 +208,8 @@ impl Core {
             // Where nobody was served, whoever is first has waited for that long at least.
             let prompt = prompt || front.is_none_or(|(prompt, _)| prompt);
             let patient = patient || front.is_none_or(|(_, patient)| patient);
-            let relief = if refused == 0 { state.relief + 1 } else { 0 };
+            let clean = refused == 0 && state.overloaded_since.is_some();
+            let relief = if clean { state.relief + 1 } else { 0 };
             let overloaded = match state.overloaded_since {
                 _ if lenient => false,
                 Some(_) => relief < RELIEF,
