@@ -109,10 +109,9 @@ fn nobody_is_refused_for_a_long_wait_while_nothing_is_open() {
     let mut rig = strained();
     turn_overloaded(&mut rig);
     let first = rig.queue();
-    rig.give_back(0, GiveBack::Discard);
+    break_down(&mut rig);
     assert!(rig.is_overloaded(0));
     rig.skip(3 * HOLD);
-    rig.finish(Job::Close, Outcome::Gone);
     assert_eq!(rig.poll(first), Answer::Pending);
     rig.queue_many(100);
     rig.create();
