@@ -24,6 +24,7 @@ mod lending;
 mod notes;
 mod offers;
 mod overload;
+mod policy;
 mod reporting;
 mod spikes;
 mod resizing;
