@@ -187,11 +187,11 @@ fn those_refused_in_the_last_interval_count_and_those_before_do_not() {
 #[test]
 fn one_too_many_is_told_when_to_come_again_and_who_timed_out_is_not() {
     let mut rig = Rig::strained(HOLD, |config| config.max_waiters = 1);
-    let id = rig.queue_within(secs(1));
+    let id = rig.queue_within(ms(99));
     let refusal = rig.get().refused();
     assert_eq!(refusal.why, Why::TooManyWaiters);
     assert!(refusal.retry_after >= 2 * HOLD && refusal.retry_after < 4 * HOLD);
-    rig.skip(secs(1));
+    rig.pass(ms(99));
     let refusal = rig.poll(id).refused();
     assert_eq!((refusal.why, refusal.retry_after), (Why::Deadline, Duration::ZERO));
 }
