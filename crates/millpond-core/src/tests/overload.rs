@@ -317,6 +317,17 @@ fn a_pool_whose_callers_are_gone_sleeps_without_a_timer() {
 }
 
 #[test]
+fn one_that_comes_back_to_the_queue_is_watched_like_any_other() {
+    let mut rig = Rig::strained(HOLD, |config| config.claim_window = secs(1));
+    let late = rig.queue();
+    rig.home(0);
+    rig.pass(secs(1));
+    assert_eq!((rig.lend(), rig.core.timers.get(TimerKey::Overload)), (0, None));
+    assert_eq!(rig.poll(late), Answer::Pending);
+    assert!(rig.core.timers.get(TimerKey::Overload).is_some());
+}
+
+#[test]
 fn with_a_target_that_is_named_nobody_need_be_harmed() {
     let target = |config: &mut Config| config.overload = Overload::TargetWait(ms(80));
     let mut rig = Rig::strained(HOLD, target);

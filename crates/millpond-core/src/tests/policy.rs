@@ -271,7 +271,7 @@ impl Run {
             let held = self.lent.iter().filter(|(_, of)| *of == lane).count()
                 + self.callers.iter().filter(offered).count();
             let expected = if state.settings.reserved > 0 { held } else { 0 };
-            assert_eq!(state.held() as usize, expected, "lane {lane}, after {step:?}");
+            assert_eq!(state.held as usize, expected, "lane {lane}, after {step:?}");
         }
     }
 
