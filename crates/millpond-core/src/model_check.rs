@@ -103,13 +103,13 @@ const SHEDDING: Scope = Scope {
 
 /// Two lanes, one with a resource of its own, and all ways in which it comes back.
 const LANES: Scope =
-    Scope { lanes: true, ..Scope::new("lanes", 2, 3, &[Tires, Takes, Resets, Discards, Epochs]) };
+    Scope { lanes: true, ..Scope::new("lanes", 2, 2, &[Tires, Takes, Discards, Epochs]) };
 
 /// Two lanes, one of them or both overloaded.
 const UNEQUAL: Scope = Scope {
     lanes: true,
     overload: Overload::TargetWait(Duration::ZERO),
-    ..Scope::new("unequal", 1, 3, &[Tires, Discards])
+    ..Scope::new("unequal", 1, 2, &[Tires, Discards])
 };
 
 /// Timers are noticed late, by whatever comes next.
