@@ -108,6 +108,30 @@ impl Run {
         Summary::of(of_kind.filter(|record| from <= record.due && record.due < to))
     }
 
+    /// What those came to that were due in each stretch of so long, one after the other, up to the end of the scenario.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millpond_sim::{Arrivals, Callers, Hold, Scenario, run};
+    /// # let callers = Callers::new(Arrivals::even(50.0), Hold::Constant(Duration::ZERO), Duration::MAX);
+    /// let run = run(&Scenario::new(4, callers).lasting(Duration::from_secs(5)));
+    /// let seconds = run.over_time(Duration::from_secs(1));
+    /// assert_eq!((seconds.len(), seconds[4].requests), (5, 50));
+    /// ```
+    #[must_use]
+    pub fn over_time(&self, width: Duration) -> Vec<Summary> {
+        let width = width.max(Duration::from_millis(1));
+        let place = |due: Duration| (due.as_nanos() / width.as_nanos()) as usize;
+        let last = place(self.scenario.lasts.saturating_sub(Duration::from_nanos(1)));
+        let mut stretches = vec![Vec::new(); last + 1];
+        for record in &self.records {
+            if let Some(stretch) = stretches.get_mut(place(record.due)) {
+                stretch.push(record);
+            }
+        }
+        stretches.into_iter().map(|records| Summary::of(records.into_iter())).collect()
+    }
+
     /// How many of the requests were of use: the good among all that came.
     ///
     /// ```

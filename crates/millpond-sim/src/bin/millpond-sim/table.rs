@@ -23,7 +23,7 @@ pub(crate) fn compare(runs: &[(String, Run)], twin: Option<&[Run]>) -> String {
 }
 
 /// How long after the last fault everything was as without it.
-fn back(run: &Run, twin: &Run) -> Option<String> {
+pub(crate) fn back(run: &Run, twin: &Run) -> Option<String> {
     let end = run.scenario.faults.iter().map(millpond_sim::Fault::end).max()?;
     Some(run.recovered(twin, end).map_or_else(|| "never".to_owned(), short))
 }
