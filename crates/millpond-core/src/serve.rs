@@ -198,13 +198,13 @@ impl Core {
     /// A resource that may be lent is in the core's hands: it goes to the first in the queue, or lies idle as it has `since`
     /// then.
     pub(crate) fn place(&mut self, index: u32, since: Instant, now: Instant, idle: &mut impl Idle) {
+        self.untie(index);
         if self.is_unwanted(index, now) {
             return self.start(index, Job::Close, now);
         }
         if self.slots.get(index).suspect {
             return self.check(index, false, since, now);
         }
-        self.untie(index);
         match self.next_to_offer(now) {
             Some(id) => self.offer(id, index, now),
             None => {
