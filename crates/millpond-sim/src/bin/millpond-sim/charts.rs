@@ -42,7 +42,8 @@ impl Chart {
         let values = lines.iter().flat_map(|line| line.values.iter().flatten().copied());
         let most = values.chain(self.mark).fold(0.0, f64::max);
         self.draw(most, |plot| {
-            for line in lines {
+            // The first is the one that matters: it stands in front.
+            for line in lines.iter().rev() {
                 plot.line(line)?;
             }
             Ok(())
@@ -93,7 +94,7 @@ impl Chart {
     fn ticks(&self, most: f64) -> Vec<f64> {
         match self.scale {
             Scale::Linear => {
-                let step = round_step(most.max(1e-9) / 4.0);
+                let step = round_step(most.max(1e-9) / 5.0);
                 let steps = (most / step).ceil().max(1.0) as u32;
                 (0..=steps).map(|n| f64::from(n) * step).collect()
             }
@@ -213,7 +214,7 @@ impl Plot<'_, '_> {
     }
 
     fn text(&self) -> TextStyle<'static> {
-        ("sans-serif", 13).into_font().color(&MUTED)
+        ("sans-serif", 17).into_font().color(&MUTED)
     }
 }
 
