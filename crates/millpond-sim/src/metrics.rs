@@ -399,3 +399,44 @@ fn max_min(asked: &[f64], total: f64) -> Vec<f64> {
 fn share(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn a_percentile_is_the_smallest_that_so_many_do_not_exceed() {
+        let of = |count: u32| Percentiles::of((1..=count).rev().map(|n| n * MS).collect());
+        let hundred = of(100);
+        assert_eq!(
+            (hundred.p50, hundred.p99, hundred.p999, hundred.max),
+            (50 * MS, 99 * MS, 100 * MS, 100 * MS)
+        );
+        assert_eq!((of(1).p50, of(1).p999), (MS, MS));
+        assert_eq!(Percentiles::of(Vec::new()), Percentiles::default());
+    }
+
+    #[test]
+    fn what_one_does_not_need_is_shared_by_the_others() {
+        assert_eq!(max_min(&[10.0, 2.0, 30.0], 18.0), [8.0, 2.0, 8.0]);
+        assert_eq!(max_min(&[1.0, 2.0], 10.0), [1.0, 2.0]);
+        assert_eq!(max_min(&[9.0, 9.0], 4.0), [2.0, 2.0]);
+    }
+
+    #[test]
+    fn well_again_is_two_good_seconds_in_a_row() {
+        let usual = vec![10; 60];
+        let mut counts = usual.clone();
+        assert_eq!(first_normal(&counts, &usual, 1000 * MS), Some(Duration::ZERO));
+        // One in a hundred is forgiven, two are not.
+        counts[19] = 9;
+        assert_eq!(first_normal(&counts, &usual, 1000 * MS), Some(Duration::ZERO));
+        counts[18] = 9;
+        assert_eq!(first_normal(&counts, &usual, 1000 * MS), Some(900 * MS));
+        counts[45] = 0;
+        assert_eq!(first_normal(&counts, &usual, 1000 * MS), Some(900 * MS));
+        assert_eq!(first_normal(&counts, &usual, 3000 * MS), None);
+    }
+}

@@ -194,3 +194,37 @@ fn worst(all: &[(u64, Vec<Reading>)], figure: usize) -> Gate {
     let (name, bound, of, unit) = (first.name.clone(), first.bound, first.of, first.unit);
     Gate { name, bound, of, unit, worst, seed, mean: sum / all.len() as f64 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(bound: Bound) -> Gate {
+        let values = [0.5, 0.9, 0.1, 0.7];
+        let read = |seed: u64| {
+            let value = values[usize::try_from(seed).unwrap_or(0)];
+            let reading = Reading::share("a", value, bound);
+            vec![reading.clone(), reading.in_the_mean()]
+        };
+        let gates = judge(&[0, 1, 2, 3], read);
+        assert!((gates[1].mean - 0.55).abs() < 1e-9);
+        assert!(gates[1].passed(), "the mean is within all of these bounds");
+        gates[0].clone()
+    }
+
+    #[test]
+    fn the_worst_seed_judges() {
+        let least = gate(Bound::AtLeast(0.2));
+        assert_eq!((least.worst, least.seed, least.passed()), (0.1, 2, false));
+        assert!(gate(Bound::AtLeast(0.1)).passed());
+        let most = gate(Bound::AtMost(0.8));
+        assert_eq!((most.worst, most.seed, most.passed()), (0.9, 1, false));
+        assert!(gate(Bound::AtMost(0.9)).passed());
+    }
+
+    #[test]
+    fn what_never_came_fails() {
+        let gates = judge(&[1], |_| vec![Reading::after("a", None, Bound::AtMost(1e9))]);
+        assert!(!gates[0].passed() && gates[0].to_string().contains("never"));
+    }
+}

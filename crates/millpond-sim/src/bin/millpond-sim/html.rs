@@ -129,7 +129,7 @@ impl Report<'_> {
     fn delay(&self) -> Result<String, Box<dyn Error>> {
         let lines = self.lines(|summary| {
             let served = summary.good + summary.late > 0;
-            served.then(|| summary.total.p50.as_secs_f64())
+            served.then_some(summary.total.p50.as_secs_f64())
         });
         let deadline = self.scene.scenario.callers.first().map(|c| c.deadline.as_secs_f64());
         let values = lines.iter().flat_map(|line| line.values.iter().flatten());

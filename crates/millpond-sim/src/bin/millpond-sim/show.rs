@@ -165,7 +165,7 @@ impl Stopwatch {
 }
 
 /// The scenarios that the command brings along.
-const BUILT_IN: &[(&str, &str)] = &[
+pub(crate) const BUILT_IN: &[(&str, &str)] = &[
     ("e0", include_str!("../../../scenarios/e0.toml")),
     ("e1", include_str!("../../../scenarios/e1.toml")),
     ("e2", include_str!("../../../scenarios/e2.toml")),
