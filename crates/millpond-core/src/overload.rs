@@ -198,6 +198,13 @@ impl Core {
         }
     }
 
+    /// Sees whether a time is over in which hardly anybody could be served.
+    pub(crate) fn look_whether_up(&mut self, now: Instant) {
+        if self.strain.down_since.is_some() {
+            self.is_down(now);
+        }
+    }
+
     /// An interval is over.
     pub(crate) fn end_interval(&mut self, now: Instant) {
         let lenient = self.is_lenient(now);
@@ -223,6 +230,12 @@ impl Core {
             || self.lanes.iter().any(|lane| lane.overloaded_since.is_some())
         {
             self.begin_interval(now);
+        }
+        // Where nothing comes home, nobody would be told otherwise.
+        for lane in self.waiters.lanes() {
+            while let Some(id) = self.waiters.front(lane).filter(|id| self.is_stale(*id, now)) {
+                self.refuse(id, Why::Shed(ShedReason::WaitedTooLong), 0, now);
+            }
         }
     }
 
@@ -294,15 +307,21 @@ impl Core {
         if !self.sheds() {
             return None;
         }
-        let waiter = self.waiters.get(id);
-        let waited = now.saturating_duration_since(waiter.since);
-        let overloaded = self.lanes[waiter.lane as usize].overloaded_since.is_some();
-        if overloaded && waited > self.target(waiter.patience).saturating_mul(2) {
+        if self.is_stale(id, now) {
             return Some(ShedReason::WaitedTooLong);
         }
+        let waiter = self.waiters.get(id);
         let hold = self.holds.get().filter(|_| waiter.covers_lease)?;
-        let left = waiter.patience.saturating_sub(waited);
+        let left = waiter.patience.saturating_sub(now.saturating_duration_since(waiter.since));
         (left < hold.p90).then_some(ShedReason::DeadlineTooClose)
+    }
+
+    /// Whether a caller has waited for too long in an overloaded lane.
+    fn is_stale(&self, id: WaiterId, now: Instant) -> bool {
+        let waiter = self.waiters.get(id);
+        let waited = now.saturating_duration_since(waiter.since);
+        self.lanes[waiter.lane as usize].overloaded_since.is_some()
+            && waited > self.target(waiter.patience).saturating_mul(2)
     }
 
     /// Whether the wait of a caller until `now` is within the target, and whether it is small beside its patience.

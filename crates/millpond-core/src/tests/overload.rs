@@ -218,8 +218,7 @@ fn turning_overloaded_refuses_who_waited_for_more_than_twice_the_target() {
     let refusal = rig.poll(long).refused();
     assert_eq!((refusal.why, refusal.waited), (WAITED, INTERVAL));
     assert_eq!(rig.poll(short), Answer::Pending, "it has waited for exactly twice the target");
-    rig.skip(ms(1));
-    rig.feed(Input::Tick);
+    rig.pass(INTERVAL);
     assert_eq!(rig.poll(short).why(), WAITED);
     assert_eq!(rig.core.totals().shed_waited_too_long, 2);
 }
