@@ -77,11 +77,30 @@ impl Run {
     /// ```
     #[must_use]
     pub fn over_time(&self, width: Duration) -> Vec<Summary> {
+        self.stretches(width, |_| true)
+    }
+
+    /// The same for those of one kind.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millpond_sim::{Arrivals, Callers, Hold, Scenario, run};
+    /// # let callers = Callers::new(Arrivals::even(50.0), Hold::Constant(Duration::ZERO), Duration::MAX);
+    /// let run = run(&Scenario::new(4, callers).lasting(Duration::from_secs(5)));
+    /// let second = Duration::from_secs(1);
+    /// assert_eq!(run.over_time_of(0, second), run.over_time(second));
+    /// ```
+    #[must_use]
+    pub fn over_time_of(&self, kind: usize, width: Duration) -> Vec<Summary> {
+        self.stretches(width, |record| record.kind == kind)
+    }
+
+    fn stretches(&self, width: Duration, counts: impl Fn(&Record) -> bool) -> Vec<Summary> {
         let width = width.max(Duration::from_millis(1));
         let place = |due: Duration| (due.as_nanos() / width.as_nanos()) as usize;
         let last = place(self.scenario.lasts.saturating_sub(Duration::from_nanos(1)));
         let mut stretches = vec![Vec::new(); last + 1];
-        for record in &self.records {
+        for record in self.records.iter().filter(|record| counts(record)) {
             if let Some(stretch) = stretches.get_mut(place(record.due)) {
                 stretch.push(record);
             }

@@ -8,7 +8,7 @@ use millpond_sim::{Policy, Run, Summary};
 
 use crate::charts::{Chart, Line, Scale};
 use crate::file::Scene;
-use crate::palette::{LOTS, of_policy};
+use crate::palette::{LOTS, of_kind, of_policy};
 use crate::table::{back, percent, short};
 
 /// The page for a scenario that was run under several policies; `twins`: the same without what went wrong.
@@ -29,6 +29,7 @@ pub(crate) fn page(
     body += &report.cards();
     body += &report.fates();
     body += &report.delay()?;
+    body += &report.delay_of_kinds()?;
     body += &report.goodput()?;
     body += &report.queue()?;
     body += &report.shedding()?;
@@ -120,17 +121,46 @@ impl Report<'_> {
             keys.iter().map(|(name, colour, _)| key(name, &colour.to_string())).collect();
         figure(
             "What became of the requests",
-            &format!("{keys}<div class=\"bars\">{bars}</div>"),
+            &keys,
+            &format!("<div class=\"bars\">{bars}</div>"),
             "The wider the green part, the more callers got what they came for. A refusal at once costs its caller nothing \
              but the answer; one who gives up at its deadline has waited in vain, and one served too late cost the others as well.",
         )
     }
 
     fn delay(&self) -> Result<String, Box<dyn Error>> {
-        let lines = self.lines(|summary| {
-            let served = summary.good + summary.late > 0;
-            served.then_some(summary.total.p50.as_secs_f64())
-        });
+        Ok(figure(
+            "How long it took those who were served",
+            &self.keys(),
+            &self.delays(&self.lines(median))?,
+            "From the moment a request was due until it was done, the median of those due at that time, in powers of ten. \
+             The dashed line is the deadline: what is at it or above is of no use to anybody. A broken line means that nobody \
+             was served.",
+        ))
+    }
+
+    /// The same for each kind of callers, under the first policy.
+    fn delay_of_kinds(&self) -> Result<String, Box<dyn Error>> {
+        let kinds = &self.scene.scenario.callers;
+        let Some((name, run)) = self.runs.first().filter(|_| kinds.len() > 1) else {
+            return Ok(String::new());
+        };
+        let (mut lines, mut keys) = (Vec::new(), String::new());
+        for (kind, callers) in kinds.iter().enumerate() {
+            let colour = of_kind(kind);
+            let stretches = run.over_time_of(kind, self.width());
+            lines.push(Line { colour, values: stretches.iter().map(median).collect() });
+            keys += &key(&callers.name, &colour.to_string());
+        }
+        Ok(figure(
+            &format!("The same for each kind of callers: {}", escaped(name)),
+            &keys,
+            &self.delays(&lines)?,
+            "Who stands in which lane decides who waits. The deadline is that of the first kind.",
+        ))
+    }
+
+    fn delays(&self, lines: &[Line]) -> Result<String, Box<dyn Error>> {
         let deadline = self.scene.scenario.callers.first().map(|c| c.deadline.as_secs_f64());
         let values = lines.iter().flat_map(|line| line.values.iter().flatten());
         let least = values.copied().filter(|value| *value > 0.0).fold(1.0, f64::min);
@@ -140,13 +170,7 @@ impl Report<'_> {
             mark: deadline.filter(|deadline| *deadline < 1e4),
             ..self.chart()
         };
-        Ok(figure(
-            "How long it took those who were served",
-            &format!("{}{}", self.keys(), chart.lines(&lines)?),
-            "From the moment a request was due until it was done, the median of those due at that time, in powers of ten. \
-             The dashed line is the deadline: what is at it or above is of no use to anybody. A broken line means that nobody \
-             was served.",
-        ))
+        chart.lines(lines)
     }
 
     fn goodput(&self) -> Result<String, Box<dyn Error>> {
@@ -160,7 +184,8 @@ impl Report<'_> {
         let came = self.runs.first().map_or(0, |(_, run)| run.summary().requests);
         Ok(figure(
             "How much was done in time",
-            &format!("{}{}", self.keys(), chart.lines(&lines)?),
+            &self.keys(),
+            &chart.lines(&lines)?,
             &format!(
                 "Requests a second that were done by their deadline, by when they were due. The dashed line is what the pool can \
                  do; {:.0} a second came in the mean.",
@@ -192,7 +217,8 @@ impl Report<'_> {
         let chart = Chart { scale, label: |count| format!("{count}"), ..self.chart() };
         Ok(figure(
             "How many waited",
-            &format!("{}{}", self.keys(), chart.lines(&lines)?),
+            &self.keys(),
+            &chart.lines(&lines)?,
             "The longest the queue was. A queue evens out bursts; one that does not drain only makes everybody late.",
         ))
     }
@@ -224,7 +250,8 @@ impl Report<'_> {
         };
         Ok(figure(
             &format!("What became of them over time: {}", escaped(name)),
-            &format!("{keys}{}", chart.stack(&layers)?),
+            &keys,
+            &chart.stack(&layers)?,
             &format!(
                 "All requests a second, by when they were due and what became of them. {told}"
             ),
@@ -268,6 +295,12 @@ impl Report<'_> {
     }
 }
 
+/// The median of how long it took those who were served, in seconds.
+fn median(summary: &Summary) -> Option<f64> {
+    let served = summary.good + summary.late > 0;
+    served.then_some(summary.total.p50.as_secs_f64())
+}
+
 fn bar(name: &str, summary: &Summary) -> String {
     let mut parts = String::new();
     for (what, colour, count) in LOTS {
@@ -288,8 +321,11 @@ fn key(name: &str, colour: &str) -> String {
     format!("<span class=\"key\"><i style=\"background:{colour}\"></i>{}</span>", escaped(name))
 }
 
-fn figure(title: &str, content: &str, caption: &str) -> String {
-    format!("<figure><h2>{title}</h2>{content}<figcaption>{caption}</figcaption></figure>")
+fn figure(title: &str, keys: &str, content: &str, caption: &str) -> String {
+    format!(
+        "<figure><h2>{title}</h2><div class=\"keys\">{keys}</div>{content}\
+         <figcaption>{caption}</figcaption></figure>"
+    )
 }
 
 fn escaped(text: &str) -> String {
@@ -312,8 +348,8 @@ header h1{margin:0 0 4px;font-size:30px;letter-spacing:-.01em}header p{margin:0 
 .big{font-size:34px;font-weight:650;margin:2px 0 0;line-height:1.1}.small{margin:0 0 10px}\
 table{width:100%;border-collapse:collapse;font-size:14px}td{padding:3px 0;border-top:1px solid #e8ecef}\
 td:last-child{text-align:right;font-variant-numeric:tabular-nums;font-weight:600}\
-figure{margin:0 0 18px}figure svg{width:100%;height:auto;display:block;margin-top:6px}figcaption{margin-top:8px;max-width:90ch}\
-.key{display:inline-flex;align-items:center;gap:6px;margin:2px 16px 2px 0;font-size:14px}\
+figure{margin:0 0 18px}figure svg{width:100%;height:auto;display:block;margin-top:6px}.keys{display:flex;flex-wrap:wrap;gap:2px 16px}figcaption{margin-top:8px;max-width:90ch}\
+.key{display:inline-flex;align-items:center;gap:6px;font-size:14px}\
 .key i{width:14px;height:14px;border-radius:3px}\
 .bars{display:grid;grid-template-columns:max-content 1fr;gap:8px 14px;align-items:center;margin-top:10px}\
 .name{font-size:14px;text-align:right}.bar{display:flex;height:30px;border-radius:5px;overflow:hidden;background:#e8ecef}\

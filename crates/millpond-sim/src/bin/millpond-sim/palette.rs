@@ -24,6 +24,11 @@ pub(crate) fn of_policy(policy: Policy) -> Colour {
     }
 }
 
+/// The colour of a kind of callers, by its number.
+pub(crate) fn of_kind(kind: usize) -> Colour {
+    [BLUE, ORANGE, GREEN, PINK, SKY, BROWN][kind % 6]
+}
+
 /// One of the things that may become of a request: what it is called, its colour, and how many met with it.
 pub(crate) type Lot = (&'static str, Colour, fn(&Summary) -> u64);
 
