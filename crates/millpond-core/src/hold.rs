@@ -114,6 +114,8 @@ impl Holds {
     fn begin(&mut self, now: Instant) {
         self.period += 1;
         self.busy = Duration::ZERO;
+        // What was measured before counts less, the more so if hardly anybody waits and little is measured.
+        self.returns = self.returns.min(WEIGHT / 2);
         let calm =
             self.calm_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
         if calm > self.mean.saturating_mul(OUTLIER) {
