@@ -244,7 +244,7 @@ impl Run {
     /// How many of those due in each tenth of a second had such a fate.
     fn in_tenths(&self, counts: impl Fn(Fate) -> bool) -> Vec<u32> {
         let tenth = |time: Duration| (time.as_millis() / 100) as usize;
-        let mut tenths = vec![0; tenth(self.scenario.lasts)];
+        let mut tenths = vec![0; tenth(self.scenario.lasts).min(MOST_TENTHS)];
         for record in self.records.iter().filter(|record| counts(record.fate)) {
             if let Some(count) = tenths.get_mut(tenth(record.due)) {
                 *count += 1;
@@ -279,6 +279,9 @@ fn max_min(asked: &[f64], total: f64) -> Vec<f64> {
     }
     dues
 }
+
+/// How many tenths of a second are looked at: some days. A closed loop may be told to last for ever.
+const MOST_TENTHS: usize = 1 << 23;
 
 #[cfg(test)]
 mod tests {
