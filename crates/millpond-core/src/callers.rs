@@ -48,7 +48,6 @@ impl Core {
         }
         self.totals.queued += 1;
         self.lanes[lane as usize].queued += 1;
-        self.watch_queues(now);
         self.act(Action::Queue(id));
     }
 

@@ -119,6 +119,13 @@ impl Holds {
         since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
+    /// Takes it that leases last so long, where no time passes.
+    #[cfg(test)]
+    pub(crate) fn assume(&mut self, mean: Duration) {
+        let (watched, period) = (self.watched, self.period + 1);
+        *self = Self { watched, period, returns: WEIGHT, mean, ..Self::default() };
+    }
+
     fn p90(&self) -> Duration {
         let nanos = self.mean.as_nanos() * u128::from(self.decile) / u128::from(PARTS);
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))

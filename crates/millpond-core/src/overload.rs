@@ -100,6 +100,14 @@ pub(crate) struct Strain {
     lenient_until: Option<Instant>,
 }
 
+impl Strain {
+    /// What later decisions depend on, where no time passes.
+    #[cfg(test)]
+    pub(crate) fn canonical(&self) -> (bool, bool) {
+        (self.refused.0 > 0, self.down_since.is_some())
+    }
+}
+
 impl Core {
     /// Whether one more caller may queue.
     pub(crate) fn admit(&mut self, request: Request, now: Instant) -> Result<(), Why> {

@@ -196,7 +196,7 @@ impl Both {
         let line: Vec<_> = line.into_iter().filter_map(|number| self.callers[number]).collect();
         assert_eq!(queue, line);
         for lane in self.core.waiters.lanes() {
-            let held = self.core.lanes[lane as usize].held();
+            let held = self.core.lanes[lane as usize].held;
             assert_eq!(held as usize, self.pool.held_by(lane), "by lane {lane}");
         }
         // No deadline is slept through.

@@ -271,7 +271,7 @@ impl Run {
             let held = self.lent.iter().filter(|(_, of)| *of == lane).count()
                 + self.callers.iter().filter(offered).count();
             let expected = if state.settings.reserved > 0 { held } else { 0 };
-            assert_eq!(state.held() as usize, expected, "lane {lane}, after {step:?}");
+            assert_eq!(state.held as usize, expected, "lane {lane}, after {step:?}");
         }
     }
 
@@ -375,5 +375,5 @@ fn in_such_runs_callers_are_shed_for_every_reason() {
         ];
         shed.iter_mut().zip(all).for_each(|(sum, count)| *sum += count);
     }
-    assert!(shed.iter().all(|count| *count > 20), "{shed:?}");
+    assert!(shed.iter().all(|count| *count > 10), "too few of some kind: {shed:?}");
 }
