@@ -110,7 +110,7 @@ impl World {
         key.flag(refused);
         key.flag(down);
         for lane in &self.core.lanes {
-            let Look { prompt, patient, harmed, refused } =
+            let Look { prompt, harmed, refused } =
                 if watched { lane.look } else { Look::default() };
             let overloaded = lane.overloaded_since.is_some();
             key.flag(overloaded);
@@ -120,7 +120,6 @@ impl World {
                 key.push(lane.relief, 2);
             } else {
                 key.flag(prompt);
-                key.flag(!prompt && patient);
                 key.flag(!prompt && harmed);
             }
         }
