@@ -98,7 +98,7 @@ const CROWD: Scope = Scope {
 /// The queue does not drain: who may wait, who is refused, when it ends.
 const SHEDDING: Scope = Scope {
     overload: Overload::TargetWait(Duration::ZERO),
-    ..Scope::new("shedding", 1, 3, &[Tires, Deadlines, Failures, Discards, Pauses, Closing])
+    ..Scope::new("shedding", 1, 2, &[Tires, Deadlines, Failures, Discards, Pauses, Closing])
 };
 
 /// Two lanes, one with a resource of its own, and all ways in which it comes back.
@@ -109,7 +109,7 @@ const LANES: Scope =
 const UNEQUAL: Scope = Scope {
     lanes: true,
     overload: Overload::TargetWait(Duration::ZERO),
-    ..Scope::new("unequal", 1, 2, &[Tires, Discards])
+    ..Scope::new("unequal", 1, 3, &[Tires, Discards])
 };
 
 /// Timers are noticed late, by whatever comes next.
