@@ -12,6 +12,7 @@ use crate::phases::Phases;
 use crate::slots::State;
 use crate::timers::TimerKey;
 use crate::waiters::Standing;
+use crate::{Overload, ShedReason, WaiterId};
 
 /// What is wrong with the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,10 +71,30 @@ pub(super) enum Defect {
     OldNotReplaced,
     /// It has all checked at once that lie idle, unasked.
     AllKeptAliveAtOnce,
+    /// It refuses one who has waited too long, and does not wake it.
+    ShedNotWoken,
+    /// It refuses one who comes, and lets it queue as well.
+    RefusedQueued,
+    /// It has room for everybody in an overloaded lane.
+    RoomForAll,
+    /// It refuses those who have waited long while nothing is open.
+    ShedWhileDown,
+    /// It refuses those who have waited long whether or not the queue drains.
+    ShedWithoutOverload,
+    /// It takes a lane for overloaded in which nobody has waited for long.
+    OverloadedAtOnce,
+    /// It does not look at a queue again.
+    QueueNotWatched,
+    /// What comes home still counts for its lane.
+    TieNotReleased,
+    /// It does not serve a lane first that has too few of its own.
+    ReservedIgnored,
+    /// It does not know of the head start of a lane.
+    HeadStartIgnored,
 }
 
 impl Defect {
-    pub(super) const ALL: [Self; 27] = [
+    pub(super) const ALL: [Self; 37] = [
         Self::NoSecondLook,
         Self::FlagLowered,
         Self::CancelLosesOffer,
@@ -101,6 +122,16 @@ impl Defect {
         Self::LastIdleClosed,
         Self::OldNotReplaced,
         Self::AllKeptAliveAtOnce,
+        Self::ShedNotWoken,
+        Self::RefusedQueued,
+        Self::RoomForAll,
+        Self::ShedWhileDown,
+        Self::ShedWithoutOverload,
+        Self::OverloadedAtOnce,
+        Self::QueueNotWatched,
+        Self::TieNotReleased,
+        Self::ReservedIgnored,
+        Self::HeadStartIgnored,
     ];
 
     /// A small search in which it shows.
@@ -129,6 +160,22 @@ impl Defect {
             Self::ReturnsTrusted | Self::ReturnsNotCounted => {
                 let scope = Scope::new("planted", 3, 3, &[Also::Paced]);
                 return Scope { max_creating: 3, ..scope };
+            }
+            Self::ShedNotWoken
+            | Self::RefusedQueued
+            | Self::RoomForAll
+            | Self::ShedWhileDown
+            | Self::ShedWithoutOverload
+            | Self::OverloadedAtOnce
+            | Self::QueueNotWatched => {
+                let scope = Scope::new("planted", 1, 2, &[Also::Tires, Also::Failures]);
+                return Scope { overload: Overload::TargetWait(Duration::ZERO), ..scope };
+            }
+            Self::TieNotReleased | Self::ReservedIgnored => {
+                return Scope { lanes: true, ..Scope::new("planted", 1, 3, &[Also::Tires]) };
+            }
+            Self::HeadStartIgnored => {
+                return Scope { lanes: true, ..Scope::new("planted", 2, 2, &[]) };
             }
             Self::IdleNotKept | Self::LastIdleClosed | Self::OldNotReplaced => {
                 let also = &[Also::Takes, Also::Checks, Also::Lifetimes, Also::Sweeps];
@@ -226,6 +273,24 @@ impl Defect {
                 }
                 input
             }
+            (Self::RoomForAll, Input::Wait(_)) => {
+                core.lanes[0].relief += 8;
+                world.meddled = true;
+                input
+            }
+            (Self::TieNotReleased, Input::GiveBack(slot, _)) => {
+                core.slots.get_mut(slot).tied = None;
+                input
+            }
+            (Self::ReservedIgnored, Input::GiveBack(..)) => {
+                core.lanes[1].held += 1;
+                world.meddled = true;
+                input
+            }
+            (Self::HeadStartIgnored, _) => {
+                core.lanes[1].settings.head_start = Duration::ZERO;
+                input
+            }
             _ => input,
         }
     }
@@ -271,6 +336,42 @@ impl Defect {
             (Self::PlaceIgnoresPause, _) if std::mem::take(&mut world.meddled) => {
                 core.mode = Mode::Paused;
             }
+            (Self::ShedNotWoken, _) => {
+                let shed = |id| match core.waiters.get(id).standing {
+                    Standing::Refused(refusal) => matches!(refusal.why, Why::Shed(_)),
+                    _ => false,
+                };
+                for id in core.waiters.all().filter(|id| shed(*id)) {
+                    actions.retain(|action| *action != Action::Wake(id));
+                }
+            }
+            (Self::RefusedQueued, Input::Wait(_)) => {
+                if let [Action::Refuse(_), ..] = actions[..] {
+                    core.waiters.push(0, now, core.phases.read(now));
+                }
+            }
+            (Self::RoomForAll, _) if std::mem::take(&mut world.meddled) => {
+                core.lanes[0].relief -= 8;
+            }
+            (Self::ReservedIgnored, _) if std::mem::take(&mut world.meddled) => {
+                core.lanes[1].held -= 1;
+            }
+            (Self::ShedWhileDown | Self::ShedWithoutOverload, _) => {
+                let down = core.slots.open() == 0 && core.backoff.is_failing();
+                let tired = |id: &WaiterId| core.waiters.get(*id).since < now;
+                let first = core.waiters.queued().next().filter(tired);
+                if let Some(id) = first.filter(|_| down || self == Self::ShedWithoutOverload) {
+                    if self == Self::ShedWhileDown {
+                        core.lanes[0].overloaded_since = Some(now);
+                    }
+                    core.refuse(id, Why::Shed(ShedReason::WaitedTooLong), 0, now);
+                    actions.extend(core.actions.drain(..));
+                }
+            }
+            (Self::OverloadedAtOnce, Input::Tick) if core.waiters.waiting() > 0 => {
+                core.lanes[0].overloaded_since.get_or_insert(now);
+            }
+            (Self::QueueNotWatched, Input::Wait(_)) => core.timers.clear(TimerKey::Overload),
             (Self::ReturnsTrusted, _) if world.lent != 0 => {
                 if let [.., Action::Start(slot, Job::Create)] = actions[..] {
                     core.timers.clear(TimerKey::Job(slot.index()));
