@@ -84,7 +84,8 @@ impl Holds {
             // A stop of the server is one lease that takes very long; it should not count as many.
             let held = held.min(self.mean.saturating_mul(OUTLIER)).as_nanos();
             let weight = u128::from(self.returns.min(WEIGHT));
-            let mean = (self.mean.as_nanos() * (weight - 1) + held) / weight;
+            // Rounded up: rounded down, a mean of a nanosecond would never grow again.
+            let mean = (self.mean.as_nanos() * (weight - 1) + held).div_ceil(weight);
             self.mean = Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX));
         }
         self.mean = self.mean.max(LEAST);

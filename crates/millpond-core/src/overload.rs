@@ -161,7 +161,7 @@ impl Core {
     }
 
     /// A caller of a lane is refused; says when asking again may help.
-    pub(crate) fn note_refused(&mut self, lane: u32, why: Why) -> Duration {
+    pub(crate) fn note_refused(&mut self, lane: u32, why: Why, now: Instant) -> Duration {
         let state = &mut self.lanes[lane as usize];
         state.refused += 1;
         if !self.sheds() {
@@ -172,6 +172,7 @@ impl Core {
             Why::Shed(_) => false,
             _ => return Duration::ZERO,
         };
+        self.watch_queues(now);
         let look = &mut self.lanes[lane as usize].look;
         look.harmed |= harmed;
         look.refused = look.refused.saturating_add(1);
@@ -186,7 +187,7 @@ impl Core {
         time.saturating_add(self.backoff.up_to(time))
     }
 
-    /// Somebody waits: from now on intervals are counted.
+    /// Somebody waits, or may not: from now on intervals are counted.
     pub(crate) fn watch_queues(&mut self, now: Instant) {
         if self.sheds() && self.timers.get(TimerKey::Overload).is_none() {
             self.begin_interval(now);
@@ -229,6 +230,7 @@ impl Core {
         }
         self.strain.refused = (0, self.strain.refused.0);
         if self.waiters.waiting() > 0
+            || self.strain.refused.1 > 0
             || self.lanes.iter().any(|lane| lane.overloaded_since.is_some())
         {
             self.begin_interval(now);
@@ -305,8 +307,8 @@ impl Core {
     }
 
     /// Why a caller that is about to be served should not be.
-    fn too_late(&self, id: WaiterId, now: Instant) -> Option<ShedReason> {
-        if !self.sheds() {
+    fn too_late(&mut self, id: WaiterId, now: Instant) -> Option<ShedReason> {
+        if !self.sheds() || self.is_down(now) {
             return None;
         }
         if self.is_stale(id, now) {
