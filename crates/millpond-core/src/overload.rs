@@ -8,8 +8,8 @@
 //! batch of work that waits for its turn harms nobody.
 //!
 //! In an overloaded lane only so many may wait as keep the resources busy. The others are refused at once, which costs them
-//! nothing but the answer, and who is served is served promptly. With each interval in which nobody had to be refused there
-//! is room for twice as many, and after a few of them it is over.
+//! nothing but the answer, and who is served is served promptly. With each interval in which nobody had to be refused, or
+//! hardly anybody had to wait, there is room for twice as many; after two of them it is over.
 //!
 //! Rejected: to bound the queue in length alone, because the right length depends on load, and a short one refuses bursts;
 //! newest first, because a short queue has the same effect and keeps the order.
@@ -90,6 +90,8 @@ pub(crate) struct Look {
 /// What is known of the pool as a whole.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Strain {
+    /// When the present interval began, and for how long nobody had waited before, all in all.
+    interval: Option<(Instant, Duration)>,
     /// How many were refused in the present interval and in the last.
     refused: (u32, u32),
     /// Since when nobody, or hardly anybody, can be served: the pool is paused, or has to be filled first.
@@ -211,6 +213,7 @@ impl Core {
     /// An interval is over.
     pub(crate) fn end_interval(&mut self, now: Instant) {
         let lenient = self.is_lenient(now);
+        let eased = self.is_eased(now);
         for lane in self.waiters.lanes() {
             let state = &self.lanes[lane as usize];
             let Look { prompt, harmed, refused } = state.look;
@@ -218,8 +221,11 @@ impl Core {
             // Where nobody was served, whoever is first has waited for that long at least.
             let prompt = prompt || front.is_none_or(|front| self.is_prompt(front, now));
             let harmed = harmed || front.is_some_and(|front| self.is_trying(front, now));
-            let clean = refused == 0 && state.overloaded_since.is_some();
-            let relief = if clean { state.relief + 1 } else { 0 };
+            let relief = match state.overloaded_since {
+                None => 0,
+                Some(_) if refused == 0 || eased => state.relief + 1,
+                Some(_) => state.relief.saturating_sub(1),
+            };
             let overloaded = match state.overloaded_since {
                 _ if lenient => false,
                 Some(_) => relief < RELIEF,
@@ -250,7 +256,16 @@ impl Core {
         for lane in &mut self.lanes {
             lane.look = Look::default();
         }
+        self.strain.interval = Some((now, self.holds.calm(now)));
         self.set_timer(TimerKey::Overload, now, target.saturating_mul(4).max(INTERVAL));
+    }
+
+    /// Whether nobody waited for a good part of the interval: who was refused met a burst, for which there was no room.
+    fn is_eased(&self, now: Instant) -> bool {
+        self.strain.interval.is_some_and(|(began, calm)| {
+            let calm = self.holds.calm(now).saturating_sub(calm);
+            calm * EASED.1 >= now.saturating_duration_since(began) * EASED.0
+        })
     }
 
     fn turn_overloaded(&mut self, lane: u32, overloaded: bool, now: Instant) {
@@ -400,7 +415,10 @@ const PATIENCE: u32 = 2;
 /// waiting when it comes home, with more everybody waits longer for nothing.
 const ROOM: u32 = 5;
 const ROOM_SHARE: u32 = 4;
-/// After so many intervals in a row in which nobody had to be refused, a lane is no longer overloaded.
-const RELIEF: u32 = 3;
+/// After so many intervals in which nobody had to be refused, less those in which somebody had, a lane is no longer
+/// overloaded.
+const RELIEF: u32 = 2;
+/// Nor is it if nobody waits for two fifths of the time: at capacity or above it is less, below it is more.
+const EASED: (u32, u32) = (2, 5);
 /// After an outage the backlog may take so many times as long as that to drain: at four fifths of capacity it does.
 const BACKLOG: u32 = 4;
