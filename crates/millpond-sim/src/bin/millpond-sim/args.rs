@@ -1,0 +1,80 @@
+//! The command line.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use lexopt::prelude::*;
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Run(Run),
+    Scenarios,
+    Help,
+}
+
+/// A scenario to simulate, and what is to be different from its file.
+#[derive(Debug, Default)]
+pub(crate) struct Run {
+    /// A file, or the name of a scenario that the command brings along.
+    pub(crate) scenario: String,
+    pub(crate) policies: Option<Vec<String>>,
+    pub(crate) seed: Option<u64>,
+    pub(crate) lasts: Option<String>,
+    pub(crate) size: Option<u32>,
+    pub(crate) load: Option<f64>,
+    pub(crate) html: Option<PathBuf>,
+}
+
+impl Command {
+    pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Self, Box<dyn Error>> {
+        let command = match args.next()? {
+            Some(Value(name)) => name.string()?,
+            Some(Short('h') | Long("help")) | None => return Ok(Self::Help),
+            Some(other) => return Err(other.unexpected().into()),
+        };
+        match command.as_str() {
+            "run" => Ok(Self::Run(Run::parse(args)?)),
+            "scenarios" => Ok(Self::Scenarios),
+            "help" => Ok(Self::Help),
+            _ => Err(format!("there is no command `{command}`; see `millpond-sim help`").into()),
+        }
+    }
+}
+
+impl Run {
+    fn parse(mut args: lexopt::Parser) -> Result<Self, Box<dyn Error>> {
+        let mut run = Self::default();
+        while let Some(arg) = args.next()? {
+            match arg {
+                Value(name) if run.scenario.is_empty() => run.scenario = name.string()?,
+                Long("policy") => {
+                    let names = args.value()?.string()?;
+                    run.policies =
+                        Some(names.split(',').map(|name| name.trim().to_owned()).collect());
+                }
+                Long("seed") => run.seed = Some(args.value()?.parse()?),
+                Long("lasts") => run.lasts = Some(args.value()?.string()?),
+                Long("size") => run.size = Some(args.value()?.parse()?),
+                Long("load") => run.load = Some(args.value()?.parse()?),
+                Long("html") => run.html = Some(args.value()?.into()),
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        if run.scenario.is_empty() {
+            return Err("which scenario? A file, or one of `millpond-sim scenarios`".into());
+        }
+        Ok(run)
+    }
+}
+
+pub(crate) const USAGE: &str = "\
+usage: millpond-sim <command>
+
+  run SCENARIO [--policy A,B,..] [--seed N] [--lasts TIME] [--size N] [--load X] [--html FILE]
+      Simulates a scenario under each policy and prints a table. SCENARIO is a file, or a name from `scenarios`.
+      Policies: auto, fifo, target 50ms, bare timeout, zombies. The other options override the file.
+      --load multiplies all rates.
+  scenarios
+      Lists the scenarios that the command brings along.
+";
