@@ -23,7 +23,7 @@ pub(crate) struct Figures {
     pub(crate) by_rank: Option<(f64, f64)>,
     /// How often a request asked, on average.
     pub(crate) attempts: f64,
-    /// When all was well again, after the disturbance; the longest of the passes.
+    /// When all was well again, after the disturbance; the median of the passes, of two the longer.
     pub(crate) back: Option<Back>,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Spread {
 }
 
 /// How long a pool took to be as before.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Back {
     After(Duration),
     /// Longer than was measured.
@@ -59,15 +59,22 @@ impl Figures {
             of_capacity: done.clone().count() as f64 / could,
             served: Spread::of(done.filter_map(|record| record.done)),
             refused: share(&judged, |record| record.refused),
-            refusals: Spread::of(judged.iter().flat_map(|record| record.refusals.iter().copied())),
+            refusals: Spread::of(
+                runs.iter()
+                    .flat_map(|run| &run.refusals)
+                    .filter(|refusal| experiment.judged.contains(&refusal.asked))
+                    .map(|refusal| refusal.took),
+            ),
             late: share(&judged, |record| !record.is_good() && !record.refused),
             by_rank: (experiment.critical > 0.0).then(|| (good(&rank(true)), good(&rank(false)))),
             attempts: judged.iter().map(|record| f64::from(record.attempts)).sum::<f64>()
                 / judged.len().max(1) as f64,
-            back: runs
-                .iter()
-                .filter_map(|run| back(experiment, run))
-                .max_by(|a, b| a.partial_cmp(b).expect("durations compare")),
+            back: {
+                let mut backs: Vec<_> =
+                    runs.iter().filter_map(|run| back(experiment, run)).collect();
+                backs.sort();
+                backs.get(backs.len() / 2).copied()
+            },
         }
     }
 }

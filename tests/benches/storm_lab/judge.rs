@@ -12,6 +12,8 @@ pub(crate) struct Trial {
     pub(crate) experiment: Experiment,
     pub(crate) runtime: &'static str,
     pub(crate) rows: Vec<Row>,
+    /// What the simulator says of the first two, by name.
+    pub(crate) predicted: Vec<(&'static str, Figures)>,
     /// What the machine did to it.
     pub(crate) haste: Haste,
 }

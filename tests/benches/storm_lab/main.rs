@@ -13,6 +13,7 @@ mod backend;
 mod contender;
 mod figures;
 mod judge;
+mod predict;
 mod run;
 mod schedule;
 mod stage;
@@ -95,12 +96,13 @@ fn perform(
     }
     let haste = Haste::of(&runs);
     let mean = mean_work(&runs) + haste.overrun;
+    let predicted = predict::predict(&experiment);
     let rows = entrants.iter().zip(&runs).map(|(entrant, runs)| Row {
         name: entrant.name,
         broken: runs.iter().flat_map(|run| run.broken.clone()).collect(),
         figures: Figures::of(&experiment, runs, mean),
     });
-    Trial { rows: rows.collect(), runtime, experiment, haste }
+    Trial { rows: rows.collect(), predicted, runtime, experiment, haste }
 }
 
 /// As it was drawn; another seed draws otherwise.
@@ -127,6 +129,9 @@ fn markdown(trial: &Trial) -> String {
     let mut table = Table::new();
     for row in &trial.rows {
         table.push(row.name, &row.figures);
+    }
+    for (name, figures) in &trial.predicted {
+        table.push(&format!("{name}, simulated"), figures);
     }
     format!(
         "**{} on {}**: {}. Work took {:.1} ms too long.\n\n{}",

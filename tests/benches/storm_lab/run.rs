@@ -29,6 +29,8 @@ pub(crate) struct Scene {
 pub(crate) struct Run {
     /// One for each request, in their order.
     pub(crate) records: Vec<Record>,
+    /// Several for one request if it asked several times.
+    pub(crate) refusals: Vec<Refusal>,
     /// What no pool may do, but this one did.
     pub(crate) broken: Vec<String>,
 }
@@ -41,14 +43,20 @@ pub(crate) struct Record {
     pub(crate) done: Option<Duration>,
     /// How often it asked.
     pub(crate) attempts: u32,
-    /// How long each refusal took.
-    pub(crate) refusals: Vec<Duration>,
     /// Whether the last attempt was refused, rather than out of time.
     pub(crate) refused: bool,
     /// How long after its arrival its client could begin: the machine's fault, not the pool's.
     pub(crate) lag: Duration,
     /// How much longer its work took than it should have: the same.
     pub(crate) overrun: Option<Duration>,
+}
+
+/// One attempt that was refused.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refusal {
+    /// When it was made, counted from the start.
+    pub(crate) asked: Duration,
+    pub(crate) took: Duration,
 }
 
 impl Record {
@@ -77,18 +85,19 @@ pub(crate) fn run<S: Stage, C: Contender>(
         let (client, request) = (client.clone(), *request);
         let retries = scene.experiment.retries;
         stage.spawn(async move {
-            let record = client.ask(request, retries).await;
+            let outcome = client.ask(request, retries).await;
             // The other end waits until all have reported.
-            let _ = client.report.unbounded_send((number, record));
+            let _ = client.report.unbounded_send((number, outcome));
         });
     }
     let Client { backend, report, .. } = client;
     drop(report);
 
     let mut ended = vec![None; scene.requests.len()];
-    let mut broken = Vec::new();
+    let (mut refusals, mut broken) = (Vec::new(), Vec::new());
     let collect = async {
-        while let Some((number, record)) = reports.next().await {
+        while let Some((number, (record, refused))) = reports.next().await {
+            refusals.extend(refused);
             if ended[number].replace(record).is_some() {
                 broken.push(format!("request {number} ended twice"));
             }
@@ -106,7 +115,7 @@ pub(crate) fn run<S: Stage, C: Contender>(
         broken.push(format!("not all {SIZE} resources were there at the end"));
     }
     broken.extend(backend.broken());
-    Run { records: ended.into_iter().flatten().collect(), broken }
+    Run { records: ended.into_iter().flatten().collect(), refusals, broken }
 }
 
 /// What the task of a request has.
@@ -117,22 +126,16 @@ struct Client<S, C> {
     backend: Arc<Backend>,
     start: Instant,
     broken_off: bool,
-    report: UnboundedSender<(usize, Record)>,
+    report: UnboundedSender<(usize, (Record, Vec<Refusal>))>,
 }
 
 impl<S: Stage, C: Contender> Client<S, C> {
-    async fn ask(&self, request: Request, retries: u32) -> Record {
+    async fn ask(&self, request: Request, retries: u32) -> (Record, Vec<Refusal>) {
         let arrival = self.start + request.at;
         let lag = now().saturating_duration_since(arrival);
-        let mut record = Record {
-            request,
-            done: None,
-            attempts: 0,
-            refusals: vec![],
-            refused: false,
-            lag,
-            overrun: None,
-        };
+        let mut record =
+            Record { request, done: None, attempts: 0, refused: false, lag, overrun: None };
+        let mut refusals = Vec::new();
         // The first attempt counts from the arrival, however late its task came to run.
         let mut asked = arrival;
         while record.attempts <= retries {
@@ -147,13 +150,14 @@ impl<S: Stage, C: Contender> Client<S, C> {
                 }
                 Some(Err(Nothing::Refused)) => {
                     record.refused = true;
-                    record.refusals.push(now().saturating_duration_since(asked));
+                    let took = now().saturating_duration_since(asked);
+                    refusals.push(Refusal { asked: asked - self.start, took });
                 }
                 Some(Err(Nothing::Late)) | None => {}
             }
             asked = now();
         }
-        record
+        (record, refusals)
     }
 
     /// Waits, and works. Says how much longer the work took than it should have.

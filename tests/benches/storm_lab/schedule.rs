@@ -5,7 +5,9 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use fastrand::Rng;
+use rand::{Rng, RngExt, SeedableRng};
+use rand_distr::{Distribution, Exp1, LogNormal};
+use rand_pcg::Pcg64Mcg;
 
 use crate::backend::Brownout;
 
@@ -73,20 +75,24 @@ pub(crate) struct Request {
 impl Experiment {
     /// The requests of one pass: the same for the same seed.
     pub(crate) fn draw(&self, seed: u64) -> Vec<Request> {
-        let mut rng = Rng::with_seed(seed);
+        let mut random = Pcg64Mcg::seed_from_u64(seed);
         let capacity = SIZE as f64 / WORK.as_secs_f64();
         let ends = self.load.iter().skip(1).map(|(from, _)| *from).chain([self.length]);
         let mut requests = Vec::new();
         for ((from, load), to) in self.load.iter().zip(ends) {
             let mut at = *from;
             loop {
-                // The logarithm is of something in (0, 1].
-                at += Duration::from_secs_f64(-(1.0 - rng.f64()).ln() / (load * capacity));
+                let gap: f64 = Exp1.sample(&mut random);
+                at += Duration::from_secs_f64(gap / (load * capacity));
                 if at >= to {
                     break;
                 }
-                let work = self.work.draw(&mut rng);
-                requests.push(Request { at, work, critical: rng.f64() < self.critical });
+                let work = self.work.draw(&mut random);
+                requests.push(Request {
+                    at,
+                    work,
+                    critical: random.random::<f64>() < self.critical,
+                });
             }
         }
         requests
@@ -94,14 +100,15 @@ impl Experiment {
 }
 
 impl Work {
-    fn draw(self, rng: &mut Rng) -> Duration {
+    fn draw(self, random: &mut impl Rng) -> Duration {
         match self {
             Self::Alike => WORK,
             Self::Uneven => {
-                let spread = std::f64::consts::LN_2;
-                let radius = (-2.0 * (1.0 - rng.f64()).ln()).sqrt();
-                let normal = radius * (std::f64::consts::TAU * rng.f64()).cos();
-                WORK.mul_f64((spread.sqrt() * normal - spread / 2.0).exp())
+                // Then the deviation is the mean.
+                let variance = std::f64::consts::LN_2;
+                let location = WORK.as_secs_f64().ln() - variance / 2.0;
+                let times = LogNormal::new(location, variance.sqrt()).expect("both are finite");
+                Duration::from_secs_f64(times.sample(random))
             }
         }
     }
