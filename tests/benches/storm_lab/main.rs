@@ -11,6 +11,7 @@
 mod args;
 mod backend;
 mod contender;
+mod desk;
 mod figures;
 mod judge;
 mod predict;
@@ -65,6 +66,13 @@ fn main() -> ExitCode {
             failures.extend(verdict.failures);
         }
     }
+    if args.wants_desk() {
+        let (text, cheap) = desk::measure(DESK_ROUNDS);
+        report.say(&text);
+        if !cheap {
+            failures.push("BROKEN: E12: a decision takes longer than a microsecond".to_owned());
+        }
+    }
     for failure in &failures {
         report.say(failure);
     }
@@ -74,6 +82,9 @@ fn main() -> ExitCode {
     }
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
+
+/// How often the costs of a decision are measured.
+const DESK_ROUNDS: usize = 41;
 
 /// Lets the pools take turns.
 fn perform(
