@@ -167,8 +167,8 @@ pub(crate) const DOUBLE: Experiment = Experiment {
 
 /// E4: whether it goes on as before when the cause is gone.
 const STOP: Experiment = Experiment {
-    length: ms(4500),
-    judged: ms(1600)..ms(4500),
+    length: ms(4000),
+    judged: ms(1600)..ms(4000),
     brownout: Some(Brownout { during: STOPPED, speed: 0.0 }),
     calm: Some(STOPPED.end),
     ..steady(
@@ -199,8 +199,8 @@ const fn steady(
         name,
         title,
         load,
-        length: ms(2600),
-        judged: ms(600)..ms(2600),
+        length: ms(2400),
+        judged: ms(600)..ms(2400),
         work: Work::Uneven,
         brownout: None,
         calm: None,
