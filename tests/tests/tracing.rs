@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use millpond::{Event, EventKind, EventSink, Pooled, TracingSink};
@@ -221,6 +222,34 @@ fn callers_that_are_refused_are_for_who_debugs_unless_they_waited_for_themselves
     let nested = only(&traced, "caller refused that may have waited for itself");
     assert_eq!(nested.level, Level::WARN);
     assert!(nested.fields["held_by_caller"].starts_with("for 1s by "), "{nested:?}");
+}
+
+#[test]
+fn a_queue_that_does_not_drain_is_a_warning_and_its_end_is_news() {
+    let (traced, _) = traced(|rig| {
+        let held = [
+            rig.at_once(rig.pool.get().label("export")).expect("there are two"),
+            rig.at_once(rig.pool.get().label("report")).expect("there are two"),
+        ];
+        let mut waiting = rig.wait();
+        rig.runtime.advance(secs(1));
+        // How long they are held is known from here on.
+        drop(held);
+        let Poll::Ready(Ok(held)) = waiting.poll() else { panic!("there are two") };
+        let other = rig.at_once(rig.pool.get().label("export")).expect("there are two");
+        let hasty = rig.wait_in(rig.pool.get().timeout(secs(4)));
+        rig.runtime.advance(secs(5));
+        drop((held, other, hasty));
+        rig.runtime.advance(secs(60));
+    });
+    let overloaded = only(&traced, "overloaded");
+    assert_eq!(overloaded.level, Level::WARN);
+    overloaded.has(&[("lane", "default")]);
+    assert!(overloaded.fields["held_longest"].starts_with("for "), "{overloaded:?}");
+    let relieved = only(&traced, "no longer overloaded");
+    assert_eq!(relieved.level, Level::INFO);
+    relieved.has(&[("lane", "default")]);
+    assert!(relieved.fields.contains_key("lasted"));
 }
 
 #[test]

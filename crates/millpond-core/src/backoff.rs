@@ -18,6 +18,9 @@ pub(crate) struct Backoff {
     last_failure: Option<Instant>,
     /// Whether the last failure was of the kind that trying again does not mend.
     permanent: bool,
+    /// How many creations may be in flight, because so many succeeded since the last failure: a server that is back is not
+    /// stormed. Without limit before the first failure.
+    ramp: u32,
     /// Whether the pause has not ended yet. *Transitions:* set by `fail`, cleared by the timer and by `succeed`.
     running: bool,
     random: Random,
@@ -37,6 +40,7 @@ impl Backoff {
             failures: 0,
             last_failure: None,
             permanent: false,
+            ramp: u32::MAX,
             running: false,
             random: Random(seed),
         }
@@ -49,6 +53,7 @@ impl Backoff {
             self.failures = self.failures.saturating_add(1);
         }
         self.last_failure = Some(now);
+        self.ramp = 1;
         self.permanent = !transient;
         self.running = true;
         let doublings = (self.failures - 1).min(31);
@@ -59,6 +64,7 @@ impl Backoff {
     /// Notes a creation that succeeded.
     pub(crate) fn succeed(&mut self) {
         self.failures = 0;
+        self.ramp = self.ramp.saturating_add(1);
         self.last_failure = None;
         self.permanent = false;
         self.running = false;
@@ -77,6 +83,12 @@ impl Backoff {
     /// Whether creations fail at present, so that one at a time is enough to find out when that ends.
     pub(crate) fn is_failing(&self) -> bool {
         self.failures > 0
+    }
+
+    /// How many creations may be in flight: one while they fail, then one more with each that succeeds, which doubles their
+    /// number with each round.
+    pub(crate) fn most_creating(&self) -> u32 {
+        self.ramp
     }
 
     /// Whether so many creations failed in a row that nobody should wait for the next.
@@ -101,8 +113,8 @@ impl Backoff {
 
     /// What later decisions depend on.
     #[cfg(test)]
-    pub(crate) fn canonical(&self) -> (u32, bool, bool) {
-        (self.failures, self.permanent, self.running)
+    pub(crate) fn canonical(&self) -> (u32, u32, bool, bool) {
+        (self.failures, self.ramp, self.permanent, self.running)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Those who ask: how a caller is served, queued, refused, and forgotten.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::core::{Core, Mode};
 use crate::io::{Action, Idle, Refusal, Request, Why};
@@ -114,6 +114,7 @@ impl Core {
         match self.waiters.get(id).standing {
             Standing::Offered(index) => {
                 self.slots.enter(index, State::Live);
+                self.lapses = Lapses::default();
                 self.forget(id);
                 self.lend(index, now);
             }
@@ -165,6 +166,7 @@ impl Core {
             return;
         };
         self.totals.revoked += 1;
+        self.lapses.add(self.waiters.get(id).offered_at, now);
         self.note(Note::Revoked { waiter: id, slot: self.slots.id(slot) });
         self.withdraw(id, now);
         self.place(slot, now, now, idle);
@@ -263,6 +265,31 @@ impl Core {
     }
 }
 
+/// How many offers in a row nobody came for. Those that overlap are one round: that everybody was late once is one fact about
+/// the program, not many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Lapses {
+    rounds: u32,
+    last: Option<Instant>,
+}
+
+impl Lapses {
+    fn add(&mut self, offered_at: Instant, now: Instant) {
+        if self.last.is_none_or(|last| offered_at >= last) {
+            self.rounds = self.rounds.saturating_add(1);
+        }
+        self.last = Some(now);
+    }
+
+    /// How long the next has to come: half as long after each round, so that a thousand who never come keep those behind them
+    /// waiting for two windows, not for hundreds.
+    pub(crate) fn shortened(self, window: Duration) -> Duration {
+        window / (1 << self.rounds.min(MOST_HALVINGS))
+    }
+}
+
+/// A window of one second is then a millisecond: whoever comes at all does so within that.
+const MOST_HALVINGS: u32 = 10;
 /// How many of those ahead are counted for one that gives up: the walk is for the message only, and all in a long queue may
 /// give up at once.
 const MOST_COUNTED: usize = 1000;

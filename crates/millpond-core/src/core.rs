@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
+use crate::callers::Lapses;
 use crate::config::Config;
 use crate::hold::Holds;
 use crate::io::{Action, Idle, Input, Job, Outcome, Why};
@@ -48,6 +49,8 @@ pub struct Core {
     /// Whether the present input is an occasion to see whether enough lies idle: neither a caller's nor a borrower's. They come
     /// and go in an instant; what lies idle between two of them says nothing about how much there is.
     pub(crate) tending: bool,
+    /// Rounds of offers in a row that nobody came for.
+    pub(crate) lapses: Lapses,
     /// Jobs past their deadline whose `Ended` is still owed.
     pub(crate) abandoned: u32,
     pub(crate) totals: Totals,
@@ -92,6 +95,7 @@ impl Core {
             attended: false,
             unasked: 0,
             tending: false,
+            lapses: Lapses::default(),
             abandoned: 0,
             totals: Totals::default(),
             latest: None,

@@ -55,7 +55,7 @@ impl Core {
     /// Whether one more creation may start now.
     fn may_open(&self) -> bool {
         let counts = self.slots.counts();
-        let limit = if self.backoff.is_failing() { 1 } else { self.config.max_creating };
+        let limit = self.config.max_creating.min(self.backoff.most_creating());
         self.mode == Mode::Open
             && !self.backoff.is_running()
             && counts.charged() < self.config.max_size

@@ -2,21 +2,23 @@
 //!
 //! Then every resource is in somebody's hands, so the mean is the time they were held, all together, for each that came home
 //! (Little's law). It needs no memory of who took what when, counts leases that began by self-service, and is right for long
-//! leases that outlast the queue. Returns pass the desk then anyway, so it costs nothing while there is enough.
+//! leases that outlast the queue. Returns pass the desk then anyway, so it costs nothing while there is enough. The ninth
+//! decile is kept as a multiple of the mean, because only some leases are seen from their beginning to their end.
 //!
-//! Rejected: the mean of the leases that were seen from their beginning to their end; where queues are short it sees the
-//! short ones only.
+//! Rejected: the mean of the leases that were seen whole; where queues are short those are the short ones.
 
 use std::time::{Duration, Instant};
 
 use crate::report::Hold;
 
 /// The mean and the ninth decile of late.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Holds {
     /// How many resources are out, and until when that is counted. *Transitions:* set while callers wait, cleared when
     /// nobody does.
     watched: Option<(u32, Instant)>,
+    /// When nobody waited any more.
+    calm_since: Option<Instant>,
     /// How often callers began to wait: a lease is timed only within one of these periods.
     period: u64,
     /// For how long they were out, added up over all, since the last one came home.
@@ -24,7 +26,8 @@ pub(crate) struct Holds {
     /// How many came home.
     returns: u32,
     mean: Duration,
-    p90: Duration,
+    /// The ninth decile in parts of the mean.
+    decile: u32,
 }
 
 /// When a lease began that the desk knows of.
@@ -34,13 +37,30 @@ pub(crate) struct Began {
     at: Instant,
 }
 
+impl Default for Holds {
+    fn default() -> Self {
+        Self {
+            watched: None,
+            calm_since: None,
+            period: 0,
+            busy: Duration::ZERO,
+            returns: 0,
+            mean: Duration::ZERO,
+            decile: PARTS,
+        }
+    }
+}
+
 impl Holds {
     /// From `now` on so many resources are out while callers wait; `None`: nobody waits.
     pub(crate) fn watch(&mut self, out: Option<u32>, now: Instant) {
         match (self.watched, out) {
             (Some(_), _) => self.count(now),
-            (None, Some(_)) => self.period += 1,
+            (None, Some(_)) => self.begin(now),
             (None, None) => return,
+        }
+        if out.is_none() {
+            self.calm_since = Some(now);
         }
         self.watched = out.map(|out| (out, now));
     }
@@ -65,26 +85,41 @@ impl Holds {
             let held = held.min(self.mean.saturating_mul(OUTLIER)).as_nanos();
             let weight = u128::from(self.returns.min(WEIGHT));
             let mean = (self.mean.as_nanos() * (weight - 1) + held) / weight;
-            self.mean = Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX)).max(LEAST);
+            self.mean = Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX));
         }
+        self.mean = self.mean.max(LEAST);
         if let Some(began) = began.filter(|began| began.period == self.period) {
             let held = now.saturating_duration_since(began.at);
             // Nine steps up for one down: at rest where one of ten leases is longer.
-            let step = (self.p90 / P90_STEPS).max(LEAST);
-            self.p90 = if self.p90.is_zero() {
-                held
-            } else if held > self.p90 {
-                self.p90.saturating_add(step.saturating_mul(9)).min(held)
+            let step = self.decile / STEPS;
+            self.decile = if held > self.p90() {
+                (self.decile + 9 * step).min(OUTLIER * PARTS)
             } else {
-                self.p90.saturating_sub(step).max(held)
+                (self.decile - step).max(PARTS / OUTLIER)
             };
         }
     }
 
     /// What is known; `None` before the first return.
     pub(crate) fn get(&self) -> Option<Hold> {
-        let p90 = if self.p90.is_zero() { self.mean } else { self.p90 };
-        (self.returns > 0).then_some(Hold { mean: self.mean, p90 })
+        (self.returns > 0).then(|| Hold { mean: self.mean, p90: self.p90() })
+    }
+
+    fn p90(&self) -> Duration {
+        let nanos = self.mean.as_nanos() * u128::from(self.decile) / u128::from(PARTS);
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// Callers begin to wait.
+    fn begin(&mut self, now: Instant) {
+        self.period += 1;
+        self.busy = Duration::ZERO;
+        let calm =
+            self.calm_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        if calm > self.mean.saturating_mul(OUTLIER) {
+            // So long ago the server may have been another.
+            self.returns = 0;
+        }
     }
 
     fn count(&mut self, now: Instant) {
@@ -100,7 +135,8 @@ impl Holds {
 const WEIGHT: u32 = 32;
 /// And for no more than so many times the mean. Enough for one lease in twenty that is fifty times as long as the others.
 const OUTLIER: u32 = 16;
-/// The decile moves by one part in so many down, and by nine up.
-const P90_STEPS: u32 = 128;
-/// So that neither gets stuck at nothing.
+/// The decile is counted in so many parts of the mean, and moves by one in so many of itself down, and by nine up.
+const PARTS: u32 = 1 << 16;
+const STEPS: u32 = 128;
+/// So that the mean does not get stuck at nothing.
 const LEAST: Duration = Duration::from_nanos(1);

@@ -21,6 +21,8 @@ pub(crate) struct LaneState {
     held: u32,
     /// Since when its queue has not drained. *Transitions:* set and cleared at the end of an interval, see `overload.rs`.
     pub(crate) overloaded_since: Option<Instant>,
+    /// While it is overloaded: for how many intervals nobody had to be refused.
+    pub(crate) relief: u32,
     /// What was seen in the present interval.
     pub(crate) look: Look,
     pub(crate) queued: u64,
@@ -40,6 +42,7 @@ impl LaneState {
             settings: settings.clone(),
             held: 0,
             overloaded_since: None,
+            relief: 0,
             look: Look::default(),
             queued: 0,
             refused: 0,

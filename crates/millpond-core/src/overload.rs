@@ -8,7 +8,8 @@
 //! waits for its turn harms nobody.
 //!
 //! In an overloaded lane only so many may wait as keep the resources busy. The others are refused at once, which costs them
-//! nothing but the answer, and who is served is served promptly. It ends when nobody had to be refused for an interval.
+//! nothing but the answer, and who is served is served promptly. With each interval in which nobody had to be refused there
+//! is room for twice as many, and after a few of them it is over.
 //!
 //! Rejected: to bound the queue in length alone, because the right length depends on load, and a short one refuses bursts;
 //! newest first, because a short queue has the same effect and keeps the order.
@@ -23,6 +24,19 @@ use crate::timers::TimerKey;
 use crate::waiters::{Waiter, WaiterId};
 
 /// What becomes of callers when more come than can be served.
+///
+/// # Examples
+///
+/// ```
+/// # use millpond_core as millpond;
+/// use std::time::Duration;
+/// use millpond::Overload;
+///
+/// // What users wait for should come soon or not at all; what runs at night has time.
+/// fn overload(at_night: bool) -> Overload {
+///     if at_night { Overload::Fifo } else { Overload::TargetWait(Duration::from_millis(50)) }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Overload {
@@ -37,6 +51,18 @@ pub enum Overload {
 }
 
 /// Why a caller was refused although it could have waited.
+///
+/// # Examples
+///
+/// ```
+/// # use millpond_core as millpond;
+/// use millpond::ShedReason;
+///
+/// /// Whether the caller was spared the wait.
+/// fn at_once(reason: ShedReason) -> bool {
+///     matches!(reason, ShedReason::Overloaded | ShedReason::PredictedTooLate)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum ShedReason {
@@ -68,7 +94,7 @@ pub(crate) struct Look {
 pub(crate) struct Strain {
     /// How many were refused in the present interval and in the last.
     refused: (u32, u32),
-    /// Since when nothing is open, because creating fails.
+    /// Since when nobody could be served, because nothing was open or the pool was paused.
     down_since: Option<Instant>,
     /// Until when the backlog of such a time is not taken for overload.
     lenient_until: Option<Instant>,
@@ -85,20 +111,26 @@ impl Core {
         if !self.sheds() || self.is_idle_by_force() {
             return Ok(());
         }
-        if lane.overloaded_since.is_some() && waiting >= self.room() {
+        if lane.overloaded_since.is_some()
+            && waiting >= self.room().saturating_mul(1 << lane.relief)
+        {
             return Err(Why::Shed(ShedReason::Overloaded));
         }
-        match (self.holds.get(), request.deadline) {
-            (Some(hold), Some(deadline)) => {
-                let lease = if request.covers_lease { hold.p90 } else { Duration::ZERO };
-                let wait = self.time_for(u64::from(self.ahead_of(request.lane)) + 1);
-                if wait.saturating_add(lease) > deadline.saturating_duration_since(now) {
-                    return Err(Why::Shed(ShedReason::PredictedTooLate));
-                }
-                Ok(())
-            }
-            _ => Ok(()),
+        if self.waiters.waiting() > 0 && self.comes_too_late(request, now) {
+            return Err(Why::Shed(ShedReason::PredictedTooLate));
         }
+        Ok(())
+    }
+
+    /// Whether the turn of a caller that comes now will come too late for it, at the pace of late. The first in the queue is
+    /// never refused for that: a pace that is not measured any more would be believed for ever.
+    fn comes_too_late(&self, request: Request, now: Instant) -> bool {
+        let (Some(hold), Some(deadline)) = (self.holds.get(), request.deadline) else {
+            return false;
+        };
+        let lease = if request.covers_lease { hold.p90 } else { Duration::ZERO };
+        let wait = self.time_for(u64::from(self.ahead_of(request.lane)) + 1);
+        wait.saturating_add(lease) > deadline.saturating_duration_since(now)
     }
 
     /// Who is served next; those for whom that comes too late are refused on the way.
@@ -176,11 +208,13 @@ impl Core {
             // Where nobody was served, whoever is first has waited for that long at least.
             let prompt = prompt || front.is_none_or(|(prompt, _)| prompt);
             let patient = patient || front.is_none_or(|(_, patient)| patient);
+            let relief = if refused > 0 { 0 } else { state.relief + 1 };
             let overloaded = match state.overloaded_since {
                 _ if lenient => false,
-                Some(_) => refused > 0,
+                Some(_) => relief < RELIEF,
                 None => !prompt && (harmed || !patient),
             };
+            self.lanes[lane as usize].relief = if overloaded { relief } else { 0 };
             self.turn_overloaded(lane, overloaded, now);
         }
         self.strain.refused = (0, self.strain.refused.0);
@@ -221,16 +255,16 @@ impl Core {
     /// Whether a long wait is no sign of overload at present: it is known what everybody waits for, or waited for.
     fn is_lenient(&mut self, now: Instant) -> bool {
         if self.is_idle_by_force() {
-            if self.backoff.is_failing() {
-                self.strain.down_since.get_or_insert(now);
-            }
+            self.strain.down_since.get_or_insert(now);
             return true;
         }
         if let Some(since) = self.strain.down_since.take() {
             let down = now.saturating_duration_since(since);
             self.strain.lenient_until = now.checked_add(down.saturating_mul(BACKLOG));
         }
-        let drained = self.lanes.iter().all(|lane| lane.look.prompt);
+        let drains =
+            |lane: u32| self.lanes[lane as usize].look.prompt || self.waiters.waiting_in(lane) == 0;
+        let drained = self.waiters.lanes().all(drains);
         self.strain.lenient_until =
             self.strain.lenient_until.filter(|until| now < *until && !drained);
         self.strain.lenient_until.is_some() || self.holds.get().is_none()
@@ -318,9 +352,12 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// A shorter wait is never too long, unless the caller says so by its patience: it is what timers and schedulers are good for.
 const TARGET: Duration = Duration::from_millis(5);
 /// A wait is small if it is at most one part in so many of the caller's patience.
-const PATIENCE: u32 = 5;
-/// So many may wait in an overloaded lane, or one for so many resources if that is more.
-const ROOM: u32 = 4;
+const PATIENCE: u32 = 4;
+/// So many may wait in an overloaded lane, or one for so many resources if that is more. With fewer a resource may find nobody
+/// waiting when it comes home, with more everybody waits longer for nothing.
+const ROOM: u32 = 6;
 const ROOM_SHARE: u32 = 4;
+/// After so many intervals in a row in which nobody had to be refused, a lane is no longer overloaded.
+const RELIEF: u32 = 3;
 /// After an outage the backlog may take so many times as long as that to drain: at four fifths of capacity it does.
 const BACKLOG: u32 = 4;

@@ -127,6 +127,18 @@ pub struct LaneCounts {
 }
 
 /// How long resources are held, as seen while callers waited.
+///
+/// # Examples
+///
+/// ```
+/// # use millpond_core as millpond;
+/// use millpond::Hold;
+///
+/// /// How many leases in a second so many resources are good for.
+/// fn capacity(hold: Hold, resources: usize) -> f64 {
+///     resources as f64 / hold.mean.as_secs_f64()
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Hold {

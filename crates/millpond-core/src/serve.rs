@@ -225,7 +225,9 @@ impl Core {
         self.tie(index, self.waiters.get(id).lane);
         self.slots.enter(index, State::Offered);
         self.waiters.set(id, Standing::Offered(index));
-        self.set_timer(TimerKey::Offer(id.index()), now, self.config.claim_window);
+        self.waiters.get_mut(id).offered_at = now;
+        let window = self.lapses.shortened(self.config.claim_window);
+        self.set_timer(TimerKey::Offer(id.index()), now, window);
         self.act(Action::Wake(id));
     }
 

@@ -52,6 +52,8 @@ pub(crate) struct Waiter {
     pub(crate) covers_lease: bool,
     /// The pool's phase sums when it came.
     pub(crate) phases: Phases,
+    /// When something was last offered to it.
+    pub(crate) offered_at: Instant,
     /// Whether its deadline passed while something was offered to it.
     pub(crate) expired: bool,
     /// Whether it once was put back at the front after it had lapsed.
@@ -102,6 +104,7 @@ impl Waiters {
             patience: Duration::MAX,
             covers_lease: false,
             phases,
+            offered_at: since,
             expired: false,
             requeued: false,
             turn: 0,

@@ -24,6 +24,8 @@ pub struct Run {
     pub overloads: Vec<Span>,
     /// When how many creations were in flight, whenever that changed.
     pub creating: Vec<(Duration, u32)>,
+    /// When a creation opened a resource.
+    pub opened: Vec<Duration>,
     /// How often a resource lay idle beside a caller that waited for one, after the pool had come to rest. Must be zero.
     pub stranded: u64,
     /// How often a caller was lent a resource before one of its lane that had queued before it.

@@ -121,6 +121,48 @@ impl Run {
         self.summary().good as f64 / (self.scenario.capacity() * time)
     }
 
+    /// How much good was done between `from` and `to` of what the pool could do with the leases it really had: how busy its
+    /// resources were, times how many of those that were served were served in time. Unlike [`goodput`](Self::goodput) it
+    /// does not depend on whether the leases happened to be long.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millpond_sim::{Arrivals, Callers, Hold, Scenario, run};
+    /// let hold = Hold::Constant(Duration::from_millis(10));
+    /// let callers = Callers::new(Arrivals::even(50.0), hold, Duration::from_secs(1));
+    /// let half = run(&Scenario::new(1, callers)).harvest(Duration::from_secs(10), Duration::from_secs(20));
+    /// assert!((half - 0.5).abs() < 0.001);
+    /// ```
+    #[must_use]
+    pub fn harvest(&self, from: Duration, to: Duration) -> f64 {
+        let (mut busy, mut good, mut served) = (Duration::ZERO, 0_u64, 0_u64);
+        for record in &self.records {
+            let begins = record.end.saturating_sub(record.held).max(from);
+            busy += record.end.min(to).saturating_sub(begins);
+            let counts = from <= record.due && record.due < to;
+            good += u64::from(counts && record.fate == Fate::Good);
+            served += u64::from(counts && matches!(record.fate, Fate::Good | Fate::Late));
+        }
+        let all = to.saturating_sub(from) * self.scenario.pool.config.max_size;
+        busy.div_duration_f64(all) * share(good, served).unwrap_or(0.0)
+    }
+
+    /// How long after `end` things were well: the beginning of the first two seconds in a row in each of which all requests
+    /// were good, but for one in a hundred (or one). `None` if that never came.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millpond_sim::{Arrivals, Callers, Hold, Scenario, run};
+    /// # let callers = Callers::new(Arrivals::even(50.0), Hold::Constant(Duration::ZERO), Duration::MAX);
+    /// let run = run(&Scenario::new(4, callers));
+    /// assert_eq!(run.settled(Duration::from_secs(3)), Some(Duration::ZERO));
+    /// ```
+    #[must_use]
+    pub fn settled(&self, end: Duration) -> Option<Duration> {
+        let (good, all) = (self.in_tenths(|fate| fate == Fate::Good), self.in_tenths(|_| true));
+        first_normal(&good, &all, end)
+    }
+
     /// How long after `end` everything was as in `twin`, the same scenario without what went wrong: the beginning of the
     /// first two seconds in a row in each of which as many requests were good as there, but for one in a hundred (or one).
     /// `None` if that never came.
@@ -138,16 +180,8 @@ impl Run {
     /// ```
     #[must_use]
     pub fn recovered(&self, twin: &Self, end: Duration) -> Option<Duration> {
-        let (mine, its) = (self.good_in_tenths(), twin.good_in_tenths());
-        let first = (end.as_millis().div_ceil(100)) as usize;
-        let second = |good: &[u32], from: usize| good[from..from + 10].iter().sum::<u32>();
-        let normal = |from: usize| {
-            let usual = second(&its, from);
-            second(&mine, from) >= usual - (usual / 100).max(1).min(usual)
-        };
-        let last = mine.len().min(its.len()).checked_sub(20)?;
-        let back = (first..=last).find(|from| normal(*from) && normal(from + 10))?;
-        Some(Duration::from_millis(back as u64 * 100).saturating_sub(end))
+        let good = |run: &Self| run.in_tenths(|fate| fate == Fate::Good);
+        first_normal(&good(self), &good(twin), end)
     }
 
     /// How long refused callers had waited when they were told, each refusal by itself.
@@ -191,16 +225,16 @@ impl Run {
         self.records.iter().filter(|record| record.due >= self.scenario.warm_up)
     }
 
-    /// How many of those due in each tenth of a second were good.
-    fn good_in_tenths(&self) -> Vec<u32> {
+    /// How many of those due in each tenth of a second had such a fate.
+    fn in_tenths(&self, counts: impl Fn(Fate) -> bool) -> Vec<u32> {
         let tenth = |time: Duration| (time.as_millis() / 100) as usize;
-        let mut good = vec![0; tenth(self.scenario.lasts)];
-        for record in self.records.iter().filter(|record| record.fate == Fate::Good) {
-            if let Some(good) = good.get_mut(tenth(record.due)) {
-                *good += 1;
+        let mut tenths = vec![0; tenth(self.scenario.lasts)];
+        for record in self.records.iter().filter(|record| counts(record.fate)) {
+            if let Some(count) = tenths.get_mut(tenth(record.due)) {
+                *count += 1;
             }
         }
-        good
+        tenths
     }
 }
 
@@ -293,6 +327,20 @@ impl Percentiles {
         };
         Self { p50: at(500), p99: at(990), p999: at(999), max: at(1000) }
     }
+}
+
+/// How long after `end` the first two seconds in a row begin in which there is as much as usual, but for one in a hundred (or
+/// one). Both are counted in tenths of a second.
+fn first_normal(counts: &[u32], usual: &[u32], end: Duration) -> Option<Duration> {
+    let first = end.as_millis().div_ceil(100) as usize;
+    let second = |counts: &[u32], from: usize| counts[from..from + 10].iter().sum::<u32>();
+    let normal = |from: usize| {
+        let usual = second(usual, from);
+        second(counts, from) >= usual - (usual / 100).max(1).min(usual)
+    };
+    let last = counts.len().min(usual.len()).checked_sub(20)?;
+    let back = (first..=last).find(|from| normal(*from) && normal(from + 10))?;
+    Some(Duration::from_millis(back as u64 * 100).saturating_sub(end))
 }
 
 /// Shares out `total` among those who asked for so much each: equally, and nobody gets more than it asked for.

@@ -302,7 +302,7 @@ fn index(length: usize) -> u32 {
     clippy::disallowed_methods,
     reason = "a virtual clock needs some instant to begin at; it is never read again"
 )]
-fn some_instant() -> Instant {
+pub(crate) fn some_instant() -> Instant {
     Instant::now()
 }
 

@@ -59,9 +59,9 @@ pub(crate) struct Label {
 }
 
 impl<M: Manager> Hub<M> {
-    /// Everybody who holds a resource at `now`, the longest first. `but`: who is about to have this one is not known yet.
-    pub(crate) fn holders(&self, now: Instant, desk: &Desk<M>, but: Option<u32>) -> Vec<Holder> {
-        let leases = self.leases(now, &desk.core).filter(|(index, ..)| Some(*index) != but);
+    /// Everybody who holds a resource at `now`, the longest first.
+    pub(crate) fn holders(&self, now: Instant, desk: &Desk<M>) -> Vec<Holder> {
+        let leases = self.leases(now, &desk.core);
         let mut holders: Vec<_> = leases
             .map(|(index, lease, held_for)| self.holder(index, lease, held_for, desk))
             .collect();

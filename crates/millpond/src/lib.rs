@@ -39,7 +39,7 @@
 //! - *Self-service*: a fresh idle resource changes hands by one atomic step on the caller's thread, and goes home by another.
 //!   No lock, no clock, no allocation, no message.
 //! - *The desk*: when there is nothing to take, or somebody waits already, the caller queues. A state machine behind one short
-//!   lock decides who gets what: first come, first served.
+//!   lock decides who gets what: first come, first served, lane by lane.
 //! - *The driver*: one task that owns time. It starts the tasks that create, check, clean and close resources, each with a
 //!   deadline of its own, and wakes callers whose time is up. It comes into being when first needed, and a new one does if its
 //!   runtime dies.
@@ -71,6 +71,15 @@
 //! - Dropping a guard never blocks, spawns or panics, and needs no runtime.
 //! - Errors tell the cause: [`GetError`] carries what the pool looked like, what the waiting was spent on, the last failed
 //!   creation, and who holds what.
+//!
+//! # When more come than can be served
+//!
+//! A queue that does not drain makes everybody late and serves nobody in time. So the pool watches it: while it does not drain,
+//! only so many may wait as keep all resources busy, and whoever would wait in vain is told at once ([`GetError::Shed`]), with
+//! the reason, and after what time to ask again. [`Builder::overload`] chooses how; [`Builder::for_capacity`] derives the sizes
+//! from what the server bears. A [`Lane`] lets some callers go first, or keeps others from filling the queue, and
+//! [`get().deadline(t)`](Get::deadline) says by when the work itself has to be done. [`EventKind::Overloaded`] tells when it
+//! begins, with everybody who holds a resource.
 //!
 //! # When the backend is down
 //!

@@ -95,8 +95,8 @@ impl<M: Manager> Pool<M> {
     ///
     /// # Fairness
     ///
-    /// First come, first served. A caller that was offered a resource and is not polled for a second loses it to the next, and
-    /// returns to the front once.
+    /// First come, first served within a [`Lane`](crate::Lane). A caller that was offered a resource and is not polled for a
+    /// second loses it to the next, and returns to the front once.
     ///
     /// # Cancel safety
     ///

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use millpond::{BuildError, Builder, Pool};
+use millpond::{BuildError, Builder, Lane, Overload, Pool};
 use millpond_test::{ScriptedManager, TestRuntime};
 use millpond_tests::rig::Rig;
 
@@ -43,7 +43,7 @@ fn a_number_out_of_range_is_refused_by_name_with_its_range() {
 
 #[test]
 fn a_time_in_which_nothing_can_happen_is_refused_by_name() {
-    let cases: [(Set, &str); 9] = [
+    let cases: [(Set, &str); 10] = [
         (|b| b.get_timeout(Duration::ZERO), "get_timeout"),
         (|b| b.create_timeout(Duration::ZERO), "create_timeout"),
         (|b| b.check_timeout(Duration::ZERO), "check_timeout"),
@@ -53,6 +53,7 @@ fn a_time_in_which_nothing_can_happen_is_refused_by_name() {
         (|b| b.idle_timeout(Duration::ZERO), "idle_timeout"),
         (|b| b.max_lifetime(Duration::ZERO), "max_lifetime"),
         (|b| b.create_backoff(Duration::ZERO, secs(1)), "create_backoff"),
+        (|b| b.overload(Overload::TargetWait(Duration::ZERO)), "the target wait of overload"),
     ];
     for (set, name) in cases {
         let error = refused(set);
@@ -64,7 +65,7 @@ fn a_time_in_which_nothing_can_happen_is_refused_by_name() {
 
 #[test]
 fn a_contradiction_is_refused_by_both_names_and_values() {
-    let cases: [(Set, [&str; 4]); 6] = [
+    let cases: [(Set, [&str; 4]); 7] = [
         (|b| b.max_size(3).max_creating(4), ["max_creating", "4", "max_size", "3"]),
         (|b| b.min_idle(8).max_size(7), ["min_idle", "8", "max_size", "7"]),
         (|b| b.keepalive(secs(601)), ["keepalive", "601s", "idle_timeout", "600s"]),
@@ -77,6 +78,10 @@ fn a_contradiction_is_refused_by_both_names_and_values() {
             ["keepalive", "9s", "max_lifetime", "8s"],
         ),
         (|b| b.create_backoff(secs(9), secs(2)), ["first", "9s", "longest", "2s"]),
+        (
+            |b| b.max_size(5).lane(Lane::new("a").reserved(2)).lane(Lane::new("b").reserved(4)),
+            ["reserved", "6", "max_size", "5"],
+        ),
     ];
     for (set, parts) in cases {
         let error = refused(set);
@@ -85,6 +90,52 @@ fn a_contradiction_is_refused_by_both_names_and_values() {
         let places: Vec<_> = parts.iter().map(|part| message.find(part)).collect();
         assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{message}");
     }
+}
+
+#[test]
+fn a_lane_that_no_pool_can_have_is_refused_by_its_name() {
+    let cases: [(Set, &str); 7] = [
+        (|b| b.lane(Lane::new("")), "a lane has no name"),
+        (
+            |b| b.lane(Lane::new("a")).lane(Lane::new("b")).lane(Lane::new("a")),
+            "more than one lane is called `a`",
+        ),
+        (|b| b.lane(Lane::new("default")), "more than one lane is called `default`"),
+        (
+            |b| b.lane(Lane::new("a").max_waiters(usize::MAX)),
+            "lane `a`: max_waiters is 18446744073709551615, but must be from 0 to 2147483647",
+        ),
+        (
+            |b| b.lane(Lane::new("a").reserved(usize::MAX)),
+            "lane `a`: reserved is 18446744073709551615, but must be from 0 to 1048576",
+        ),
+        (
+            |b| (0..100).fold(b, |b, n| b.lane(Lane::new(n.to_string()))),
+            "the number of lanes is 100, but must be from 0 to 16",
+        ),
+        (
+            |b| (0..17).fold(b, |b, n| b.lane(Lane::new(n.to_string()))),
+            "the number of lanes is 17, but must be from 0 to 16",
+        ),
+    ];
+    for (set, message) in cases {
+        assert_eq!(refused(set).to_string(), message);
+    }
+}
+
+#[test]
+fn as_many_lanes_as_may_be_share_everything() {
+    let rig = Rig::new(|builder| {
+        let lane = |n: usize| Lane::new(n.to_string()).reserved(1).head_start(Duration::MAX);
+        (0..Lane::MOST).fold(builder.max_size(16).max_creating(16), |b, n| b.lane(lane(n)))
+    });
+    let held: Vec<_> = (0..Lane::MOST)
+        .map(|n| rig.at_once(rig.pool.get().lane(n.to_string())).expect("there is one for each"))
+        .collect();
+    assert_eq!((rig.pool.status().leased, rig.pool.status().lanes.len()), (16, 17));
+    drop(held);
+    rig.serves_at_full_size();
+    rig.ends_clean();
 }
 
 /// Takes, gives back, checks, waits and closes.

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use millpond::{
     AddError, BuildError, BuildReadyError, Builder, CloseReason, CloseReport, CreateFault,
-    Disposition, Event, EventKind, EventSink, Failure, Fitness, Get, GetError, Holder, Metrics,
-    Phase, Pool, Pooled, RefusalReason, ResizeError, ResourceId, RetainReport, Returned, Runtime,
-    Snapshot, SpawnError, Status, Task, Totals, TryGetError, WeakPool,
+    Disposition, Event, EventKind, EventSink, Failure, Fitness, Get, GetError, Hold, Holder, Lane,
+    LaneStatus, Metrics, Overload, Phase, Pool, Pooled, RefusalReason, ResizeError, ResourceId,
+    RetainReport, Returned, Runtime, ShedReason, Snapshot, SpawnError, Status, Task, Totals,
+    TryGetError, WeakPool,
 };
 use millpond_test::{ScriptedError, ScriptedManager, TestRuntime};
 use millpond_tests::cells::Cells;
@@ -39,6 +40,11 @@ fn everything_public_may_move_between_threads_and_all_but_guards_be_shared() {
     all::<Status>();
     all::<Totals>();
     all::<Phase>();
+    all::<Overload>();
+    all::<ShedReason>();
+    all::<Lane>();
+    all::<LaneStatus>();
+    all::<Hold>();
     all::<Holder>();
     all::<Metrics>();
     all::<Disposition>();
@@ -127,15 +133,16 @@ fn prints(value: &impl Debug, parts: &[&str]) {
 #[test]
 fn everything_public_can_be_printed_although_the_manager_cannot() {
     let runtime = TestRuntime::new();
-    let builder = Pool::builder(Cells).name("ledgers").max_size(3);
-    prints(&builder, &["ledgers", "max_size: 3", "get_timeout: 30s"]);
+    let builder = Pool::builder(Cells).name("ledgers").max_size(3).lane(Lane::new("audits"));
+    prints(&builder, &["ledgers", "max_size: 3", "get_timeout: 30s", "audits", "Auto"]);
     let pool = builder.build(runtime.clone()).expect("the settings make sense");
     let get = pool.get().label("audit");
     prints(&get, &["Get", "ledgers", "audit", file!()]);
     let pooled = runtime.block_on(get).expect("there are three");
     prints(&pooled, &["Pooled", "ledgers", "held_by", file!(), "uses: 1"]);
     prints(&pool, &["Pool", "ledgers", "leased: 1", "max: 3"]);
-    prints(&pool.status(), &["Status", "leased: 1"]);
+    prints(&pool.get().lane("audits"), &["Get", "audits"]);
+    prints(&pool.status(), &["Status", "leased: 1", "LaneStatus", "audits"]);
     prints(&pool.holders(), &["Holder", "audit", file!()]);
     prints(&Pooled::metrics(&pooled), &["uses: 1", "created: 0ns after the pool was built"]);
     pool.pause();

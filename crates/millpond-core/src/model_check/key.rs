@@ -37,8 +37,9 @@ impl World {
         key.flag(core.driver);
         key.flag(core.asleep);
         key.push(core.config.max_size, 2);
-        let (failures, permanent, running) = core.backoff.canonical();
+        let (failures, ramp, permanent, running) = core.backoff.canonical();
         key.push(failures.min(core.config.fail_fast_after.unwrap_or(1)), 2);
+        key.push(ramp.min(core.config.max_creating), 2);
         key.flag(permanent);
         key.flag(running);
         key.push(core.abandoned, 3);

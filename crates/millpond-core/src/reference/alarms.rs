@@ -77,6 +77,9 @@ impl Pool {
     fn window_closed(&mut self, caller: usize, now: Instant) {
         let Standing::Offered(slot) = self.callers[caller].standing else { return };
         self.totals.revoked += 1;
+        let (rounds, last) = self.lapses;
+        let overlaps = last.is_some_and(|last| self.callers[caller].offered_at < last);
+        self.lapses = (rounds + u32::from(!overlaps), Some(now));
         self.withdraw(caller, now);
         self.place(slot, now, now);
     }

@@ -100,7 +100,7 @@ impl Pool {
     }
 
     fn may_open(&self) -> bool {
-        let limit = if self.failures > 0 { 1 } else { self.config.max_creating };
+        let limit = self.config.max_creating.min(self.successes.unwrap_or(u32::MAX));
         let counts = self.counts();
         self.mode == Mode::Open
             && self.pause.is_none()

@@ -56,6 +56,7 @@ pub(super) struct Caller {
     pub(super) came: Instant,
     pub(super) deadline: Alarm,
     pub(super) window: Alarm,
+    pub(super) offered_at: Instant,
     pub(super) expired: bool,
     pub(super) late: bool,
 }
@@ -83,6 +84,10 @@ pub(super) struct Pool {
     pub(super) attended: bool,
     pub(super) failures: u32,
     pub(super) last_failure: Option<Instant>,
+    /// How many creations succeeded since the last failure, that one counted as one.
+    pub(super) successes: Option<u32>,
+    /// How many rounds of offers in a row nobody came for, and when the last ended.
+    pub(super) lapses: (u32, Option<Instant>),
     pub(super) permanent: bool,
     /// The pause after a failed creation; its end is not known before the input has been dealt with.
     pub(super) pause: Option<Alarm>,
@@ -131,6 +136,8 @@ impl Pool {
             attended: false,
             failures: 0,
             last_failure: None,
+            successes: None,
+            lapses: (0, None),
             permanent: false,
             pause: None,
             pause_order: 0,
@@ -277,6 +284,7 @@ impl Pool {
                     came: now,
                     deadline,
                     window: None,
+                    offered_at: now,
                     expired: false,
                     late: false,
                 });
@@ -306,6 +314,7 @@ impl Pool {
         match self.callers[caller].standing {
             Standing::Offered(slot) => {
                 self.slots[slot as usize].place = Place::Lent;
+                self.lapses = (0, None);
                 self.offered.retain(|other| *other != caller);
                 self.said.push(Said::Lend(slot));
             }

@@ -94,7 +94,9 @@ impl Pool {
         let Some(caller) = self.line.pop_front() else { return };
         self.slots[slot as usize].place = Place::Offered;
         self.callers[caller].standing = Standing::Offered(slot);
-        self.callers[caller].window = self.alarm(now, self.config.claim_window);
+        let window = self.config.claim_window / (1 << self.lapses.0.min(10));
+        self.callers[caller].window = self.alarm(now, window);
+        self.callers[caller].offered_at = now;
         self.offered.push(caller);
         self.said.push(Said::Wake(caller));
     }
@@ -219,6 +221,7 @@ impl Pool {
         match (place, outcome) {
             (Place::Creating { .. }, Outcome::Created) => {
                 (self.failures, self.last_failure, self.permanent) = (0, None, false);
+                self.successes = self.successes.map(|successes| successes + 1);
                 self.pause = None;
                 self.pace.created.push(now - began);
                 self.totals.created += 1;
@@ -272,6 +275,7 @@ impl Pool {
             self.failures += 1;
         }
         (self.last_failure, self.permanent) = (Some(now), !transient);
+        self.successes = Some(1);
         self.pause_order = self.order();
         self.pause = Some(None);
     }

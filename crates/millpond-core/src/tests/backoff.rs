@@ -63,7 +63,7 @@ fn a_success_ends_it_all() {
             && backoff.is_hopeless()
     );
     backoff.succeed();
-    assert_eq!(backoff.canonical(), (0, false, false));
+    assert_eq!(backoff.canonical(), (0, 2, false, false));
     assert!(backoff.fail(now, now, true) <= ms(50), "it begins anew");
 }
 
@@ -107,7 +107,10 @@ fn one_probe_at_a_time_while_creating_fails() {
     rig.pass(rig.pause());
     assert_eq!(rig.counts().creating, 1);
     rig.create();
-    assert_eq!(rig.counts().creating, 4, "as many as usual once one worked");
+    assert_eq!(rig.counts().creating, 2, "twice as many with each round, from one");
+    rig.create();
+    rig.create();
+    assert_eq!(rig.counts().creating, 4, "and no more than usual");
 }
 
 #[test]

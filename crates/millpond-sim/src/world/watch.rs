@@ -19,6 +19,7 @@ pub(super) struct Watch {
     grain: u64,
     overloads: Vec<(u32, u64, Option<u64>)>,
     creating: Vec<(Duration, u32)>,
+    opened: Vec<Duration>,
     stranded: u64,
     overtaken: u64,
     most_waiting: u32,
@@ -62,6 +63,7 @@ impl Watch {
                         *to = Some(now);
                     }
                 }
+                Note::Created { .. } => self.opened.push(Duration::from_nanos(now)),
                 _ => {}
             }
         }
@@ -122,6 +124,7 @@ impl Watch {
             grain: Duration::from_nanos(self.grain),
             overloads: overloads.collect(),
             creating: self.creating,
+            opened: self.opened,
             stranded: self.stranded,
             overtaken: self.overtaken,
             most_waiting: self.most_waiting,

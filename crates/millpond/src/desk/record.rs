@@ -59,8 +59,8 @@ impl<M: Manager> Visit<'_, M> {
         });
     }
 
-    /// Tells what the core has noted in its last step, in which the visitor may have been lent something.
-    pub(super) fn tell_notes(&mut self, lent: Option<u32>) {
+    /// Tells what the core has noted in its last step.
+    pub(super) fn tell_notes(&mut self) {
         let notes: Vec<_> = self.desk().core.notes().collect();
         for note in notes {
             match note {
@@ -91,8 +91,7 @@ impl<M: Manager> Visit<'_, M> {
                 }
                 Note::Overloaded { lane, waiting } => {
                     let (lane, waiting) = (self.lane_name(lane), waiting as usize);
-                    let (hub, now) = (self.hub, self.now);
-                    let holders = hub.holders(now, self.desk(), lent);
+                    let holders = self.holders();
                     self.tell(EventKind::Overloaded { lane, waiting, holders });
                 }
                 Note::Relieved { lane, lasted } => {

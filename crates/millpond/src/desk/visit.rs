@@ -194,8 +194,7 @@ impl<'a, M: Manager> Visit<'a, M> {
             self.open_shelf(id);
         }
         if self.is_watched() {
-            let lent = if let Answer::Lent(claim) = &answer { Some(claim.index()) } else { None };
-            self.tell_notes(lent);
+            self.tell_notes();
         }
         answer
     }
@@ -281,7 +280,7 @@ impl<'a, M: Manager> Visit<'a, M> {
     /// Who holds what now, the longest first.
     pub(crate) fn holders(&mut self) -> Vec<Holder> {
         let (hub, now) = (self.hub, self.now);
-        hub.holders(now, self.desk(), None)
+        hub.holders(now, self.desk())
     }
 
     /// What a caller that is refused now is shown.

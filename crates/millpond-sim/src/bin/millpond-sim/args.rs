@@ -4,13 +4,24 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use lexopt::prelude::*;
+use millpond_sim::Experiment;
 
 /// What is to be done.
 #[derive(Debug)]
 pub(crate) enum Command {
     Run(Run),
     Scenarios,
+    Experiments(Experiments),
     Help,
+}
+
+/// Which experiments to judge, and how.
+#[derive(Debug, Default)]
+pub(crate) struct Experiments {
+    /// Only those of these names; all if there is none.
+    pub(crate) names: Vec<String>,
+    /// With the seeds for finding settings instead of those that judge.
+    pub(crate) tune: bool,
 }
 
 /// A scenario to simulate, and what is to be different from its file.
@@ -35,6 +46,7 @@ impl Command {
         };
         match command.as_str() {
             "run" => Ok(Self::Run(Run::parse(args)?)),
+            "experiments" => Ok(Self::Experiments(Experiments::parse(args)?)),
             "scenarios" => Ok(Self::Scenarios),
             "help" => Ok(Self::Help),
             _ => Err(format!("there is no command `{command}`; see `millpond-sim help`").into()),
@@ -68,6 +80,25 @@ impl Run {
     }
 }
 
+impl Experiments {
+    fn parse(mut args: lexopt::Parser) -> Result<Self, Box<dyn Error>> {
+        let mut experiments = Self::default();
+        while let Some(arg) = args.next()? {
+            match arg {
+                Value(name) => experiments.names.push(name.string()?),
+                Long("tune") => experiments.tune = true,
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        let known =
+            |name: &&String| Experiment::ALL.iter().any(|e| e.name.eq_ignore_ascii_case(name));
+        match experiments.names.iter().find(|name| !known(name)) {
+            Some(name) => Err(format!("there is no experiment `{name}`").into()),
+            None => Ok(experiments),
+        }
+    }
+}
+
 pub(crate) const USAGE: &str = "\
 usage: millpond-sim <command>
 
@@ -75,6 +106,9 @@ usage: millpond-sim <command>
       Simulates a scenario under each policy and prints a table. SCENARIO is a file, or a name from `scenarios`.
       Policies: auto, fifo, target 50ms, bare timeout, zombies. The other options override the file.
       --load multiplies all rates.
+  experiments [NAME..] [--tune]
+      Judges the policy: one line for each gate, with the worst of the seeds. Fails if a gate fails. --tune takes the
+      seeds that settings are found with instead of those that judge.
   scenarios
       Lists the scenarios that the command brings along.
 ";

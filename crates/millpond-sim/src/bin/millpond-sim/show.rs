@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use millpond_sim::{Load, Scenario};
+use millpond_sim::{Experiment, Load, Scenario};
 
-use crate::args::{Command, Run, USAGE};
+use crate::args::{Command, Experiments, Run, USAGE};
 use crate::file::{FileError, Key, Scene, policy};
 use crate::table;
 
@@ -21,6 +21,7 @@ pub(crate) fn perform(command: Command) -> Result<ExitCode, Box<dyn Error>> {
             }
         }
         Command::Run(run) => simulate(&run)?,
+        Command::Experiments(experiments) => return Ok(judge(&experiments)),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -50,6 +51,30 @@ fn simulate(options: &Run) -> Result<(), Box<dyn Error>> {
         requests as f64 / took.as_secs_f64() / 1e6,
     );
     Ok(())
+}
+
+/// Judges the experiments: one line for each gate.
+fn judge(options: &Experiments) -> ExitCode {
+    let began = now();
+    let seeds = if options.tune { Experiment::TUNING } else { Experiment::JUDGING };
+    let seeds: Vec<u64> = seeds.collect();
+    let (mut passed, mut failed) = (0, 0);
+    for experiment in Experiment::ALL {
+        let chosen = |name: &String| experiment.name.eq_ignore_ascii_case(name);
+        if !options.names.is_empty() && !options.names.iter().any(chosen) {
+            continue;
+        }
+        println!("{}: {}", experiment.name, experiment.about);
+        let started = now();
+        for gate in experiment.judge(&seeds) {
+            println!("  {gate}");
+            *if gate.passed() { &mut passed } else { &mut failed } += 1;
+        }
+        println!("  {:.1} s", started.elapsed_since().as_secs_f64());
+    }
+    let took = began.elapsed_since().as_secs_f64();
+    println!("{passed} gates passed, {failed} failed, {} seeds, {took:.1} s", seeds.len());
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Runs a scenario, with a line that shows how far it is if somebody looks on.

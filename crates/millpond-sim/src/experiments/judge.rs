@@ -1,0 +1,160 @@
+//! Figures, their bounds, and the search for the worst seed.
+
+use std::fmt;
+use std::num::NonZero;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// A figure with its bound, and the worst it came to.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Gate {
+    /// What was measured.
+    pub name: String,
+    /// What it may be.
+    pub bound: Bound,
+    /// What kind of a number it is.
+    pub unit: Unit,
+    /// The worst it was.
+    pub worst: f64,
+    /// With which seed.
+    pub seed: u64,
+    /// What it was in the mean of all seeds.
+    pub mean: f64,
+}
+
+/// What a figure may be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Bound {
+    /// This or more.
+    AtLeast(f64),
+    /// This or less.
+    AtMost(f64),
+}
+
+/// What kind of a number a figure is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A part of a whole: 0.5 is half.
+    Share,
+    /// Seconds.
+    Seconds,
+    /// Anything that is counted, or the ratio of two figures.
+    Number,
+}
+
+/// What one seed came to.
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    pub(super) name: String,
+    pub(super) bound: Bound,
+    pub(super) unit: Unit,
+    pub(super) value: f64,
+}
+
+impl Gate {
+    /// Whether even the worst was within the bound.
+    ///
+    /// ```
+    /// # use millpond_sim::Experiment;
+    /// let gates = Experiment::ALL[0].judge(&[101]);
+    /// assert!(gates[0].passed());
+    /// ```
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        match self.bound {
+            Bound::AtLeast(least) => self.worst >= least,
+            Bound::AtMost(most) => self.worst <= most,
+        }
+    }
+
+    /// One of its numbers as it is best read.
+    ///
+    /// ```
+    /// # use millpond_sim::Experiment;
+    /// let gates = Experiment::ALL[0].judge(&[101]);
+    /// assert_eq!(gates[0].show(1.01), "1.010 s");
+    /// ```
+    #[must_use]
+    pub fn show(&self, number: f64) -> String {
+        match self.unit {
+            Unit::Seconds if number.is_infinite() => "never".to_owned(),
+            Unit::Seconds if number.abs() < 0.01 => format!("{:.2} ms", number * 1e3),
+            Unit::Seconds => format!("{number:.3} s"),
+            Unit::Share => format!("{:.2} %", number * 100.0),
+            Unit::Number if number.fract() == 0.0 => format!("{number}"),
+            Unit::Number => format!("{number:.3}"),
+        }
+    }
+}
+
+/// One line: whether it passed, what it was, and what it had to be.
+impl fmt::Display for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = if self.passed() { "ok  " } else { "FAIL" };
+        let (sign, bound) = match self.bound {
+            Bound::AtLeast(least) => ("at least", least),
+            Bound::AtMost(most) => ("at most", most),
+        };
+        let (worst, mean, bound) = (self.show(self.worst), self.show(self.mean), self.show(bound));
+        let Self { name, seed, .. } = self;
+        write!(f, "{verdict} {name:<62} {worst:>10}  (seed {seed}, mean {mean})  {sign} {bound}")
+    }
+}
+
+impl Reading {
+    pub(super) fn share(name: impl Into<String>, value: f64, bound: Bound) -> Self {
+        Self { name: name.into(), bound, unit: Unit::Share, value }
+    }
+
+    pub(super) fn number(name: impl Into<String>, value: f64, bound: Bound) -> Self {
+        Self { name: name.into(), bound, unit: Unit::Number, value }
+    }
+
+    pub(super) fn time(name: impl Into<String>, value: Duration, bound: Bound) -> Self {
+        Self { name: name.into(), bound, unit: Unit::Seconds, value: value.as_secs_f64() }
+    }
+
+    /// A time that may never have come.
+    pub(super) fn after(name: impl Into<String>, value: Option<Duration>, bound: Bound) -> Self {
+        let value = value.map_or(f64::INFINITY, |value| value.as_secs_f64());
+        Self { name: name.into(), bound, unit: Unit::Seconds, value }
+    }
+}
+
+/// Takes readings with each seed, on all processors; of each the worst.
+pub(super) fn judge(seeds: &[u64], read: impl Fn(u64) -> Vec<Reading> + Sync) -> Vec<Gate> {
+    let next = AtomicUsize::new(0);
+    let all: Mutex<Vec<(u64, Vec<Reading>)>> = Mutex::default();
+    let workers = thread::available_parallelism().map_or(1, NonZero::get).min(seeds.len());
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let readings = read(*seed);
+                    all.lock().unwrap_or_else(|e| e.into_inner()).push((*seed, readings));
+                }
+            });
+        }
+    });
+    let mut all = all.into_inner().unwrap_or_else(|e| e.into_inner());
+    all.sort_by_key(|(seed, _)| *seed);
+    let figures = all.first().map_or(0, |(_, readings)| readings.len());
+    (0..figures).map(|figure| worst(&all, figure)).collect()
+}
+
+fn worst(all: &[(u64, Vec<Reading>)], figure: usize) -> Gate {
+    let values = all.iter().map(|(seed, readings)| (*seed, readings[figure].value));
+    let sum: f64 = values.clone().map(|(_, value)| value).sum();
+    let first = &all[0].1[figure];
+    let badness = |value: f64| match first.bound {
+        Bound::AtLeast(_) => -value,
+        Bound::AtMost(_) => value,
+    };
+    let worst = values.max_by(|(_, a), (_, b)| badness(*a).total_cmp(&badness(*b)));
+    let (seed, worst) = worst.unwrap_or((0, f64::NAN));
+    let (name, bound, unit) = (first.name.clone(), first.bound, first.unit);
+    Gate { name, bound, unit, worst, seed, mean: sum / all.len() as f64 }
+}
