@@ -145,11 +145,13 @@ fn markdown(trial: &Trial) -> String {
         table.push(&format!("{name}, simulated"), figures);
     }
     format!(
-        "**{} on {}**: {}. Work took {:.1} ms too long.\n\n{}",
+        "**{} on {}**: {}. Work took {:.1} ms too long, {:.1} % were late by a tenth of \
+         a deadline.\n\n{}",
         trial.experiment.name,
         trial.runtime,
         trial.experiment.title,
         trial.haste.overrun.as_secs_f64() * 1e3,
+        trial.haste.hit * 100.0,
         table.markdown()
     )
 }
