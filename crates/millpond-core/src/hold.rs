@@ -100,9 +100,9 @@ impl Holds {
         }
     }
 
-    /// What is known; `None` before the first return.
+    /// What is known; `None` before a few have come home.
     pub(crate) fn get(&self) -> Option<Hold> {
-        (self.returns > 0).then(|| Hold { mean: self.mean, p90: self.p90() })
+        (self.returns >= FEW).then(|| Hold { mean: self.mean, p90: self.p90() })
     }
 
     fn p90(&self) -> Duration {
@@ -131,6 +131,8 @@ impl Holds {
     }
 }
 
+/// Fewer returns say nothing.
+const FEW: u32 = 4;
 /// The latest return counts for one part in so many. At 32 the mean of exponential leases is within a fifth of the truth.
 const WEIGHT: u32 = 32;
 /// And for no more than so many times the mean. Enough for one lease in twenty that is fifty times as long as the others.

@@ -53,6 +53,11 @@ impl LaneState {
     fn is_owed(&self) -> bool {
         self.held < self.settings.reserved
     }
+
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> u32 {
+        self.held
+    }
 }
 
 impl Core {

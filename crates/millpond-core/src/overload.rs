@@ -94,7 +94,7 @@ pub(crate) struct Look {
 pub(crate) struct Strain {
     /// How many were refused in the present interval and in the last.
     refused: (u32, u32),
-    /// Since when nobody could be served, because nothing was open or the pool was paused.
+    /// Since when nobody, or hardly anybody, can be served: the pool is paused, or has to be filled first.
     down_since: Option<Instant>,
     /// Until when the backlog of such a time is not taken for overload.
     lenient_until: Option<Instant>,
@@ -103,14 +103,14 @@ pub(crate) struct Strain {
 impl Core {
     /// Whether one more caller may queue.
     pub(crate) fn admit(&mut self, request: Request, now: Instant) -> Result<(), Why> {
-        let lane = &self.lanes[request.lane as usize];
         let waiting = self.waiters.waiting_in(request.lane);
-        if waiting >= lane.settings.max_waiters {
+        if waiting >= self.lanes[request.lane as usize].settings.max_waiters {
             return Err(Why::TooManyWaiters);
         }
-        if !self.sheds() || self.is_idle_by_force() {
+        if !self.sheds() || self.is_down(now) {
             return Ok(());
         }
+        let lane = &self.lanes[request.lane as usize];
         if lane.overloaded_since.is_some()
             && waiting >= self.room().saturating_mul(1 << lane.relief)
         {
@@ -198,6 +198,13 @@ impl Core {
         }
     }
 
+    /// Sees whether a time is over in which hardly anybody could be served.
+    pub(crate) fn look_whether_up(&mut self, now: Instant) {
+        if self.strain.down_since.is_some() {
+            self.is_down(now);
+        }
+    }
+
     /// An interval is over.
     pub(crate) fn end_interval(&mut self, now: Instant) {
         let lenient = self.is_lenient(now);
@@ -208,7 +215,8 @@ impl Core {
             // Where nobody was served, whoever is first has waited for that long at least.
             let prompt = prompt || front.is_none_or(|(prompt, _)| prompt);
             let patient = patient || front.is_none_or(|(_, patient)| patient);
-            let relief = if refused > 0 { 0 } else { state.relief + 1 };
+            let clean = refused == 0 && state.overloaded_since.is_some();
+            let relief = if clean { state.relief + 1 } else { 0 };
             let overloaded = match state.overloaded_since {
                 _ if lenient => false,
                 Some(_) => relief < RELIEF,
@@ -222,6 +230,12 @@ impl Core {
             || self.lanes.iter().any(|lane| lane.overloaded_since.is_some())
         {
             self.begin_interval(now);
+        }
+        // Where nothing comes home, nobody would be told otherwise.
+        for lane in self.waiters.lanes() {
+            while let Some(id) = self.waiters.front(lane).filter(|id| self.is_stale(*id, now)) {
+                self.refuse(id, Why::Shed(ShedReason::WaitedTooLong), 0, now);
+            }
         }
     }
 
@@ -254,13 +268,8 @@ impl Core {
 
     /// Whether a long wait is no sign of overload at present: it is known what everybody waits for, or waited for.
     fn is_lenient(&mut self, now: Instant) -> bool {
-        if self.is_idle_by_force() {
-            self.strain.down_since.get_or_insert(now);
+        if self.is_down(now) {
             return true;
-        }
-        if let Some(since) = self.strain.down_since.take() {
-            let down = now.saturating_duration_since(since);
-            self.strain.lenient_until = now.checked_add(down.saturating_mul(BACKLOG));
         }
         let drains =
             |lane: u32| self.lanes[lane as usize].look.prompt || self.waiters.waiting_in(lane) == 0;
@@ -270,9 +279,23 @@ impl Core {
         self.strain.lenient_until.is_some() || self.holds.get().is_none()
     }
 
-    /// Whether nobody can be served, however fast.
-    fn is_idle_by_force(&self) -> bool {
-        self.mode != Mode::Open || self.slots.open() == 0
+    /// Whether callers wait for the pool and not for each other. It begins when nothing is open, because creating fails or
+    /// because the pool was not used of late, and lasts until half of it is.
+    fn is_down(&mut self, now: Instant) -> bool {
+        let open = self.slots.open();
+        let empty = open == 0 && (self.backoff.is_failing() || self.holds.get().is_none());
+        let filling = self.strain.down_since.is_some()
+            && self.slots.opening() > 0
+            && open < self.config.max_size.div_ceil(2);
+        if self.mode != Mode::Open || empty || filling {
+            self.strain.down_since.get_or_insert(now);
+            return true;
+        }
+        if let Some(since) = self.strain.down_since.take() {
+            let down = now.saturating_duration_since(since);
+            self.strain.lenient_until = now.checked_add(down.saturating_mul(BACKLOG));
+        }
+        false
     }
 
     fn sheds(&self) -> bool {
@@ -284,15 +307,21 @@ impl Core {
         if !self.sheds() {
             return None;
         }
-        let waiter = self.waiters.get(id);
-        let waited = now.saturating_duration_since(waiter.since);
-        let overloaded = self.lanes[waiter.lane as usize].overloaded_since.is_some();
-        if overloaded && waited > self.target(waiter.patience).saturating_mul(2) {
+        if self.is_stale(id, now) {
             return Some(ShedReason::WaitedTooLong);
         }
+        let waiter = self.waiters.get(id);
         let hold = self.holds.get().filter(|_| waiter.covers_lease)?;
-        let left = waiter.patience.saturating_sub(waited);
+        let left = waiter.patience.saturating_sub(now.saturating_duration_since(waiter.since));
         (left < hold.p90).then_some(ShedReason::DeadlineTooClose)
+    }
+
+    /// Whether a caller has waited for too long in an overloaded lane.
+    fn is_stale(&self, id: WaiterId, now: Instant) -> bool {
+        let waiter = self.waiters.get(id);
+        let waited = now.saturating_duration_since(waiter.since);
+        self.lanes[waiter.lane as usize].overloaded_since.is_some()
+            && waited > self.target(waiter.patience).saturating_mul(2)
     }
 
     /// Whether the wait of a caller until `now` is within the target, and whether it is small beside its patience.

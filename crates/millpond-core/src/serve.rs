@@ -53,6 +53,7 @@ impl Core {
             // A bit that came home before the flag was up told nobody: look again.
         }
         self.grow(now, idle);
+        self.look_whether_up(now);
         self.phases.enter(self.phase(), now);
         let waited_for = self.waiters.waiting() > 0 && self.mode == Mode::Open;
         let out = waited_for.then(|| self.slots.open().saturating_sub(idle.count()));
@@ -103,9 +104,13 @@ impl Core {
         if self.mode != Mode::Open {
             return;
         }
-        while let Some(id) = self.next_in_line(now) {
+        while self.waiters.waiting() > 0 {
             let Some(index) = self.take_fit(now, idle) else { return };
-            self.offer(id, index, now);
+            // Only now: who is refused when its turn comes has shown how long that takes.
+            match self.next_in_line(now) {
+                Some(id) => self.offer(id, index, now),
+                None => idle.release(index, idle.since(index)),
+            }
         }
     }
 
@@ -198,13 +203,13 @@ impl Core {
     /// A resource that may be lent is in the core's hands: it goes to the first in the queue, or lies idle as it has `since`
     /// then.
     pub(crate) fn place(&mut self, index: u32, since: Instant, now: Instant, idle: &mut impl Idle) {
+        self.untie(index);
         if self.is_unwanted(index, now) {
             return self.start(index, Job::Close, now);
         }
         if self.slots.get(index).suspect {
             return self.check(index, false, since, now);
         }
-        self.untie(index);
         match self.next_to_offer(now) {
             Some(id) => self.offer(id, index, now),
             None => {

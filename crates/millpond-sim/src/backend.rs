@@ -47,7 +47,7 @@ impl Fault {
     /// ```
     #[must_use]
     pub fn end(&self) -> Duration {
-        self.from + self.lasts
+        self.from.saturating_add(self.lasts)
     }
 }
 

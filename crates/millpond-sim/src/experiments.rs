@@ -18,7 +18,7 @@ mod batch;
 
 use std::ops::RangeInclusive;
 
-pub use self::judge::{Bound, Gate, Unit};
+pub use self::judge::{Bound, Gate, Of, Unit};
 
 /// One experiment.
 #[derive(Clone, Copy, Debug)]

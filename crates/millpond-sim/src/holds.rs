@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rand::{Rng, RngExt};
-use rand_distr::{Distribution, LogNormal};
+use rand_distr::{Distribution, Exp1, LogNormal};
 
 use crate::arrivals::nanos;
 
@@ -21,6 +21,8 @@ use crate::arrivals::nanos;
 pub enum Hold {
     /// Always the same.
     Constant(Duration),
+    /// Exponentially distributed, with this mean: what textbooks reckon with.
+    Exponential(Duration),
     /// Lognormally distributed: mostly short, some long.
     LogNormal {
         /// The mean.
@@ -52,7 +54,9 @@ impl Hold {
     #[must_use]
     pub fn mean(&self) -> Duration {
         match *self {
-            Self::Constant(time) | Self::LogNormal { mean: time, .. } => time,
+            Self::Constant(time) | Self::Exponential(time) | Self::LogNormal { mean: time, .. } => {
+                time
+            }
             Self::Bimodal { short, long, share } => {
                 short.mul_f64(1.0 - share) + long.mul_f64(share)
             }
@@ -64,6 +68,7 @@ impl Hold {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Sampler {
     Constant(u64),
+    Exponential(f64),
     LogNormal(LogNormal<f64>),
     Bimodal { short: u64, long: u64, share: f64 },
 }
@@ -80,6 +85,7 @@ impl Sampler {
                 LogNormal::new(location, variance.sqrt())
                     .map_or(Self::Constant(whole(mean)), Self::LogNormal)
             }
+            Hold::Exponential(mean) => Self::Exponential(mean.as_secs_f64()),
             Hold::Constant(time) => Self::Constant(whole(time)),
             Hold::Bimodal { short, long, share } => {
                 Self::Bimodal { short: whole(short), long: whole(long), share }
@@ -90,6 +96,7 @@ impl Sampler {
     pub(crate) fn draw(&self, random: &mut impl Rng) -> u64 {
         match self {
             Self::Constant(time) => *time,
+            Self::Exponential(mean) => nanos(mean * Distribution::<f64>::sample(&Exp1, random)),
             Self::LogNormal(times) => nanos(times.sample(random)),
             Self::Bimodal { short, long, share } => {
                 if random.random::<f64>() < *share {

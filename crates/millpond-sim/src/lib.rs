@@ -43,7 +43,7 @@ mod experiments;
 
 pub use crate::arrivals::{Arrivals, Spacing};
 pub use crate::backend::{Fault, Trouble};
-pub use crate::experiments::{Bound, Experiment, Gate, Unit};
+pub use crate::experiments::{Bound, Experiment, Gate, Of, Unit};
 pub use crate::holds::Hold;
 pub use crate::log::{Fate, Moment, Record, Refused, Run, Span};
 pub use crate::metrics::{Percentiles, Summary};

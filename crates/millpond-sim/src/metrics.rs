@@ -92,6 +92,22 @@ impl Run {
         Summary::of(self.records.iter().filter(|record| from <= record.due && record.due < to))
     }
 
+    /// What those of one kind came to that were due within some time.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millpond_sim::{Arrivals, Callers, Hold, Scenario, run};
+    /// # let callers = Callers::new(Arrivals::even(50.0), Hold::Constant(Duration::ZERO), Duration::MAX);
+    /// let run = run(&Scenario::new(4, callers).lasting(Duration::from_secs(2)));
+    /// let second = Duration::from_secs(1);
+    /// assert_eq!(run.of_kind_between(0, second, 2 * second), run.between(second, 2 * second));
+    /// ```
+    #[must_use]
+    pub fn of_kind_between(&self, kind: usize, from: Duration, to: Duration) -> Summary {
+        let of_kind = self.records.iter().filter(|record| record.kind == kind);
+        Summary::of(of_kind.filter(|record| from <= record.due && record.due < to))
+    }
+
     /// How many of the requests were of use: the good among all that came.
     ///
     /// ```

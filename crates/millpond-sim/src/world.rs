@@ -290,7 +290,7 @@ impl<'a> World<'a> {
 
 /// A length of time as whole nanoseconds; as good as for ever if it is too long for that.
 fn whole(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).min(u64::MAX / 4)
+    u64::try_from(time.as_nanos()).unwrap_or(LONGEST).min(LONGEST)
 }
 
 fn index(length: usize) -> u32 {
@@ -306,6 +306,8 @@ pub(crate) fn some_instant() -> Instant {
     Instant::now()
 }
 
+/// The longest time that is reckoned with, in nanoseconds: 146 years. A few of them add up without overflow.
+const LONGEST: u64 = u64::MAX / 4;
 /// How often progress is told.
 const STEPS_PER_REPORT: u64 = 1 << 18;
 /// How long nothing but the pool's own timers may happen while requests are open, before they count as unfinished.

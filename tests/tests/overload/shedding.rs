@@ -39,7 +39,7 @@ fn in_a_queue_that_does_not_drain_some_are_refused_at_once_and_some_in_time() {
     assert!(served >= 36, "{served} were served of about forty that can be");
     let errors: Vec<_> = all.iter().flatten().collect();
     let of = |why| errors.iter().filter(move |error| reason(error) == Some(why));
-    let at_once = of(ShedReason::Overloaded).last().expect("the queue is too long for some");
+    let at_once = of(ShedReason::Overloaded).next_back().expect("the queue is too long for some");
     is_shed(
         at_once,
         ShedReason::Overloaded,

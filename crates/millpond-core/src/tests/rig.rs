@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::io::{Action, GiveBack, Idle, Input, Job, Outcome, Refusal, Request, Why};
-use crate::{Bits, Config, Core, Counts, SlotId, WaiterId};
+use crate::timers::TimerKey;
+use crate::{Bits, Config, Core, Counts, Overload, SlotId, WaiterId};
 
 /// What a caller is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +68,29 @@ impl Rig {
         rig
     }
 
+    /// A pool that sheds, whose only resource is lent and is known to be held for `hold`. Nobody waits.
+    pub(super) fn strained(hold: Duration, change: impl FnOnce(&mut Config)) -> Self {
+        let mut rig = Self::filled_with(1, |config| {
+            config.overload = Overload::Auto;
+            config.watched = true;
+            change(config);
+        });
+        let policy = std::mem::replace(&mut rig.core.config.overload, Overload::Fifo);
+        let lent = rig.lend();
+        for _ in 0..40 {
+            let next = rig.queue();
+            rig.pass(hold);
+            rig.home(lent);
+            assert_eq!(rig.poll_lent(next), lent);
+        }
+        // What is watched begins with the first who waits from now on.
+        rig.core.timers.clear(TimerKey::Overload);
+        rig.core.config.overload = policy;
+        assert_eq!(rig.core.hold().map(|hold| hold.mean), Some(hold));
+        rig.log.clear();
+        rig
+    }
+
     /// Opens `count` resources, which then lie idle.
     pub(super) fn fill(&mut self, count: u32) {
         let waiters: Vec<_> = (0..count).map(|_| self.queue()).collect();
@@ -105,13 +129,21 @@ impl Rig {
     }
 
     pub(super) fn get(&mut self) -> Answer {
-        let actions = self.feed(Input::Wait(Request::default()));
-        answer(&actions)
+        self.ask(Request::default())
     }
 
     pub(super) fn get_within(&mut self, time: Duration) -> Answer {
-        let actions = self.feed(Input::Wait(Request::until(self.now.checked_add(time))));
+        self.ask(Request::until(self.now.checked_add(time)))
+    }
+
+    pub(super) fn ask(&mut self, request: Request) -> Answer {
+        let actions = self.feed(Input::Wait(request));
         answer(&actions)
+    }
+
+    /// A caller of a lane.
+    pub(super) fn get_in(&mut self, lane: u32) -> Answer {
+        self.ask(Request { lane, ..Request::default() })
     }
 
     /// A caller that has to queue.
@@ -245,9 +277,14 @@ impl Rig {
         self.bits.count()
     }
 
+    /// Whether a lane is overloaded.
+    pub(super) fn is_overloaded(&self, lane: u32) -> bool {
+        self.core.lane(lane).overloaded_since.is_some()
+    }
+
     /// The pause that runs, or zero.
     pub(super) fn pause(&self) -> Duration {
-        let end = self.core.timers.get(crate::timers::TimerKey::Backoff);
+        let end = self.core.timers.get(TimerKey::Backoff);
         end.map_or(Duration::ZERO, |end| end - self.now)
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn restart(seeds: &[u64]) -> Vec<Gate> {
     worst_of(seeds, |seed| {
         let mut readings = Vec::new();
         for deadline in [5, 30] {
-            let mut scenario = pool(16, 0.8).lasting(secs(60)).seeded(seed);
+            let mut scenario = pool(10, 0.8).lasting(secs(60)).seeded(seed);
             scenario.callers[0].deadline = secs(deadline);
             scenario.pool.config.max_creating = 8;
             scenario.pool.connect = Hold::Constant(ms(20));
@@ -41,7 +41,7 @@ pub(super) fn restart(seeds: &[u64]) -> Vec<Gate> {
                 count("creations ahead of the ramp", ahead_of_ramp(&run, secs(8), 8)),
             ]);
             let name = format!("3 s away, deadlines of {deadline} s: opened again after");
-            readings.push(Reading::after(name, reopened(&run, secs(8), 16), Bound::AtMost(10.0)));
+            readings.push(Reading::after(name, reopened(&run, secs(8), 10), Bound::AtMost(10.0)));
         }
         readings
     })

@@ -10,6 +10,7 @@ pub(super) fn judge(seeds: &[u64]) -> Vec<Gate> {
     worst_of(seeds, |seed| {
         let cases = [
             ("1000 tasks x 20 on 50, 1 ms", batch(50, 1000, 20, Hold::Constant(ms(1)))),
+            ("100 tasks x 1 on 10, 1 s", batch(10, 100, 1, Hold::Constant(secs(1)))),
             ("100 tasks x 3 on 10, 1 s", batch(10, 100, 3, Hold::Constant(secs(1)))),
             (
                 "500 tasks x 20 on 10, 20 ms cv 2",

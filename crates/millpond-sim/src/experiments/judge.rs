@@ -15,6 +15,8 @@ pub struct Gate {
     pub name: String,
     /// What it may be.
     pub bound: Bound,
+    /// Of which of its values the bound holds.
+    pub of: Of,
     /// What kind of a number it is.
     pub unit: Unit,
     /// The worst it was.
@@ -34,6 +36,15 @@ pub enum Bound {
     AtMost(f64),
 }
 
+/// Which value a bound holds of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// Of the worst of all seeds, and so of each.
+    Worst,
+    /// Of the mean of all seeds: for figures that depend on how many long leases a seed happens to have.
+    Mean,
+}
+
 /// What kind of a number a figure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
@@ -50,12 +61,13 @@ pub enum Unit {
 pub(super) struct Reading {
     pub(super) name: String,
     pub(super) bound: Bound,
+    pub(super) of: Of,
     pub(super) unit: Unit,
     pub(super) value: f64,
 }
 
 impl Gate {
-    /// Whether even the worst was within the bound.
+    /// Whether the value that counts was within the bound.
     ///
     /// ```
     /// # use millpond_sim::Experiment;
@@ -64,9 +76,13 @@ impl Gate {
     /// ```
     #[must_use]
     pub fn passed(&self) -> bool {
+        let value = match self.of {
+            Of::Worst => self.worst,
+            Of::Mean => self.mean,
+        };
         match self.bound {
-            Bound::AtLeast(least) => self.worst >= least,
-            Bound::AtMost(most) => self.worst <= most,
+            Bound::AtLeast(least) => value >= least,
+            Bound::AtMost(most) => value <= most,
         }
     }
 
@@ -100,27 +116,47 @@ impl fmt::Display for Gate {
         };
         let (worst, mean, bound) = (self.show(self.worst), self.show(self.mean), self.show(bound));
         let Self { name, seed, .. } = self;
-        write!(f, "{verdict} {name:<62} {worst:>10}  (seed {seed}, mean {mean})  {sign} {bound}")
+        match self.of {
+            Of::Worst => write!(
+                f,
+                "{verdict} {name:<62} {worst:>10} {sign:>8} {bound:<8}  (seed {seed}; mean {mean})"
+            ),
+            Of::Mean => write!(
+                f,
+                "{verdict} {name:<62} {mean:>10} {sign:>8} {bound:<8}  (mean; seed {seed}: {worst})"
+            ),
+        }
     }
 }
 
 impl Reading {
     pub(super) fn share(name: impl Into<String>, value: f64, bound: Bound) -> Self {
-        Self { name: name.into(), bound, unit: Unit::Share, value }
+        Self { name: name.into(), bound, of: Of::Worst, unit: Unit::Share, value }
     }
 
     pub(super) fn number(name: impl Into<String>, value: f64, bound: Bound) -> Self {
-        Self { name: name.into(), bound, unit: Unit::Number, value }
+        Self { name: name.into(), bound, of: Of::Worst, unit: Unit::Number, value }
     }
 
     pub(super) fn time(name: impl Into<String>, value: Duration, bound: Bound) -> Self {
-        Self { name: name.into(), bound, unit: Unit::Seconds, value: value.as_secs_f64() }
+        Self {
+            name: name.into(),
+            bound,
+            of: Of::Worst,
+            unit: Unit::Seconds,
+            value: value.as_secs_f64(),
+        }
+    }
+
+    /// The same, but the mean of all seeds counts.
+    pub(super) fn in_the_mean(self) -> Self {
+        Self { of: Of::Mean, ..self }
     }
 
     /// A time that may never have come.
     pub(super) fn after(name: impl Into<String>, value: Option<Duration>, bound: Bound) -> Self {
         let value = value.map_or(f64::INFINITY, |value| value.as_secs_f64());
-        Self { name: name.into(), bound, unit: Unit::Seconds, value }
+        Self { name: name.into(), bound, of: Of::Worst, unit: Unit::Seconds, value }
     }
 }
 
@@ -155,6 +191,6 @@ fn worst(all: &[(u64, Vec<Reading>)], figure: usize) -> Gate {
     };
     let worst = values.max_by(|(_, a), (_, b)| badness(*a).total_cmp(&badness(*b)));
     let (seed, worst) = worst.unwrap_or((0, f64::NAN));
-    let (name, bound, unit) = (first.name.clone(), first.bound, first.unit);
-    Gate { name, bound, unit, worst, seed, mean: sum / all.len() as f64 }
+    let (name, bound, of, unit) = (first.name.clone(), first.bound, first.of, first.unit);
+    Gate { name, bound, of, unit, worst, seed, mean: sum / all.len() as f64 }
 }

@@ -14,6 +14,7 @@ pub(super) fn judge(seeds: &[u64]) -> Vec<Gate> {
         for load in [1.5, 2.0, 5.0, 10.0] {
             let run = run(&pool(10, load).seeded(seed));
             readings.extend(read(&format!("{load}x"), &run, DEADLINE));
+            readings.extend(compare(load, &run));
         }
         for size in [4, 64] {
             let run =
@@ -49,8 +50,27 @@ pub(super) fn extremes(seeds: &[u64]) -> Vec<Gate> {
     })
 }
 
+/// What a plain CoDel with the settings of folly (5 ms, 100 ms) comes to, to be beaten.
+fn compare(load: f64, run: &Run) -> Vec<Reading> {
+    let (p50, p99) = match load {
+        1.5 => (0.060, 0.263),
+        2.0 => (0.065, 0.268),
+        _ => return Vec::new(),
+    };
+    let summary = run.summary();
+    let goodput = Reading::share(
+        format!("{load}x: goodput of nominal capacity"),
+        run.goodput(),
+        Bound::AtLeast(0.97),
+    );
+    let name = |what: &str| format!("{load}x: {what} of the total of the served");
+    let p50 = Reading::time(name("p50"), summary.total.p50, Bound::AtMost(p50));
+    let p99 = Reading::time(name("p99"), summary.total.p99, Bound::AtMost(p99));
+    [goodput, p50, p99].map(Reading::in_the_mean).to_vec()
+}
+
 /// The figures of a lasting overload.
-pub(super) fn read(name: &str, run: &Run, deadline: Duration) -> Vec<Reading> {
+fn read(name: &str, run: &Run, deadline: Duration) -> Vec<Reading> {
     let summary = run.summary();
     let half = deadline.as_secs_f64() / 2.0;
     let at_once = |why: &Why| {

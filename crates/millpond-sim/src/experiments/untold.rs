@@ -1,7 +1,8 @@
 //! E2u: lasting overload where the pool does not know when callers must be done.
 
-use super::judge::{Gate, judge as worst_of};
-use super::overload::read;
+use std::time::Duration;
+
+use super::judge::{Bound, Gate, Reading, judge as worst_of};
 use super::setups::{DEADLINE, pool, secs};
 use crate::{Told, run};
 
@@ -15,7 +16,17 @@ pub(super) fn judge(seeds: &[u64]) -> Vec<Gate> {
         ] {
             let mut scenario = pool(10, 2.0).seeded(seed);
             scenario.callers[0].told = told;
-            readings.extend(read(&format!("2x, {name}"), &run(&scenario), DEADLINE));
+            let run = run(&scenario);
+            let goodput = run.harvest(Duration::ZERO, run.scenario.lasts);
+            let p99 = run.summary().total.p99;
+            readings.extend([
+                Reading::share(format!("2x, {name}: goodput"), goodput, Bound::AtLeast(0.97)),
+                Reading::time(
+                    format!("2x, {name}: p99 of the total of the served"),
+                    p99,
+                    Bound::AtMost(DEADLINE.as_secs_f64()),
+                ),
+            ]);
         }
         readings
     })

@@ -5,8 +5,9 @@ use std::time::Duration;
 use millpond_core::{GiveBack, Idle, Input, Refusal, Request as Asked, WaiterId};
 use rand::RngExt;
 
-use super::{Answer, World, index, whole};
+use super::{Answer, LONGEST, World, index, whole};
 use crate::agenda::Event;
+use crate::arrivals::nanos;
 use crate::log::{Fate, Record, Refused};
 use crate::scenario::{AtDeadline, Callers, Load, Told};
 
@@ -48,7 +49,7 @@ impl World<'_> {
     /// A request comes.
     pub(super) fn request(&mut self, kind: u32, task: Option<u32>) {
         let state = &mut self.kinds[kind as usize];
-        let work = state.hold.draw(&mut state.random);
+        let work = state.hold.draw(&mut state.random).min(LONGEST);
         let retries = &self.scenario.callers[kind as usize].retries;
         state.tokens = (state.tokens + retries.budget.unwrap_or(0.0)).min(MOST_TOKENS);
         let request = Request {
@@ -107,7 +108,8 @@ impl World<'_> {
         }
         let Attempt { request, began, .. } = self.attempts[attempt as usize];
         let callers = &self.scenario.callers[self.requests[request as usize].kind as usize];
-        let within = |time: Duration| self.base.checked_add(Duration::from_nanos(began) + time);
+        let began = Duration::from_nanos(began);
+        let within = |time: Duration| self.base.checked_add(began.saturating_add(time));
         let asked = Asked {
             lane: callers.lane,
             deadline: match callers.told {
@@ -204,7 +206,7 @@ impl World<'_> {
         let crowding = self.callers(attempt).crowding * f64::from(self.lent);
         let mut work = self.requests[request as usize].work;
         if crowding > 0.0 {
-            work = whole(Duration::from_nanos(work).mul_f64(1.0 + crowding));
+            work = nanos(work as f64 * (1.0 + crowding) / 1e9).min(LONGEST);
         }
         let done = self.done(work);
         let death = self.backend.dies(self.born[slot as usize]);
@@ -298,7 +300,8 @@ impl World<'_> {
             *tokens -= 1.0;
         }
         let doubled = retries.pause.saturating_mul(1 << attempts.saturating_sub(1).min(16));
-        let mut pause = doubled.mul_f64(self.jitter());
+        let pause = doubled.as_secs_f64() * self.jitter();
+        let mut pause = Duration::from_nanos(nanos(pause).min(LONGEST));
         if retries.honours_retry_after {
             pause = pause.max(retry_after);
         }

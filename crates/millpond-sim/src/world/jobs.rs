@@ -2,7 +2,7 @@
 
 use millpond_core::{Input, Job, Outcome, SlotId};
 
-use super::{Answer, World, whole};
+use super::{Answer, LONGEST, World, whole};
 use crate::agenda::Event;
 
 impl World<'_> {
@@ -25,7 +25,7 @@ impl World<'_> {
                 (self.now + whole(self.scenario.pool.refusal), FAILED)
             }
             Job::Create => {
-                let takes = self.connect.draw(&mut self.random);
+                let takes = self.connect.draw(&mut self.random).min(LONGEST);
                 let done = self.done(takes);
                 match self.backend.dies(self.now) {
                     Some(death) if death <= done => (death, FAILED),
@@ -45,7 +45,7 @@ impl World<'_> {
 
     /// When work is done that begins now; what never ends, does so after the end of the run.
     pub(super) fn done(&self, work: u64) -> u64 {
-        self.backend.done(self.now, work).unwrap_or(u64::MAX / 2)
+        self.backend.done(self.now, work).map_or(LONGEST, |done| done.min(LONGEST))
     }
 
     pub(super) fn end_job(&mut self, slot: SlotId, outcome: Outcome) {

@@ -66,12 +66,19 @@ struct RetriesText {
 #[derive(Debug, Deserialize)]
 #[serde(
     untagged,
-    expecting = "a time, `{ mean, cv }` or `{ short, long, share }` is expected here"
+    expecting = "a time, `{ exponential }`, `{ mean, cv }` or `{ short, long, share }` is expected here"
 )]
 pub(super) enum HoldText {
     Constant(Text),
+    Exponential(ExponentialText),
     LogNormal(LogNormalText),
     Bimodal(BimodalText),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExponentialText {
+    exponential: Text,
 }
 
 #[derive(Debug, Deserialize)]
@@ -202,6 +209,9 @@ impl HoldText {
     pub(super) fn check(self, key: &Key) -> Result<Hold, FileError> {
         match self {
             Self::Constant(text) => Ok(Hold::Constant(text.time(key)?)),
+            Self::Exponential(text) => {
+                Ok(Hold::Exponential(text.exponential.time(&key.of("exponential"))?))
+            }
             Self::LogNormal(text) => Ok(Hold::LogNormal {
                 mean: text.mean.time(&key.of("mean"))?,
                 cv: number(text.cv, 100.0, &key.of("cv"))?,

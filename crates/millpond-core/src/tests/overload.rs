@@ -1,0 +1,364 @@
+//! When a lane counts as overloaded, what becomes of its callers then, and when it is over.
+//!
+//! In most of these tests a resource is held for 50 ms: that is the target, too, and an interval lasts four times as long.
+
+use std::time::Duration;
+
+use super::rig::{Answer, Rig, ms, secs};
+use crate::io::{GiveBack, Input, Refusal, Why};
+use crate::timers::TimerKey;
+use crate::{Config, Note, Overload, ShedReason, WaiterId};
+
+const HOLD: Duration = ms(50);
+const INTERVAL: Duration = ms(200);
+
+fn strained() -> Rig {
+    Rig::strained(HOLD, |_| {})
+}
+
+/// A pool that has just turned overloaded, and has refused everybody who waited.
+fn overloaded(change: impl FnOnce(&mut Config)) -> Rig {
+    let mut rig = Rig::strained(HOLD, change);
+    let (first, second) = (rig.queue(), rig.queue());
+    rig.pass(HOLD + ms(1));
+    rig.cancel(second);
+    rig.pass(INTERVAL - HOLD - ms(1));
+    assert!(rig.is_overloaded(0));
+    assert_eq!(rig.poll(first).why(), WAITED);
+    rig.log.clear();
+    rig
+}
+
+/// The resource comes home and is lent to this caller.
+fn hand_over(rig: &mut Rig, id: WaiterId) {
+    rig.home(0);
+    assert_eq!(rig.poll_lent(id), 0);
+}
+
+const WAITED: Why = Why::Shed(ShedReason::WaitedTooLong);
+const NO_ROOM: Why = Why::Shed(ShedReason::Overloaded);
+
+#[test]
+fn a_batch_that_harms_nobody_is_not_shed_however_long_it_waits() {
+    let mut rig = strained();
+    let batch = rig.queue_many(20);
+    for id in batch {
+        rig.pass(INTERVAL + ms(1));
+        assert!(!rig.is_overloaded(0));
+        hand_over(&mut rig, id);
+    }
+    assert_eq!(rig.core.totals().shed(), 0);
+}
+
+#[test]
+fn a_wait_is_harmless_up_to_a_quarter_of_the_patience() {
+    for (patience, intervals) in [(4 * INTERVAL, 1), (8 * INTERVAL, 2)] {
+        let mut rig = strained();
+        rig.queue_within(patience);
+        rig.pass(INTERVAL * intervals);
+        assert!(!rig.is_overloaded(0), "a quarter of {patience:?}");
+        rig.pass(INTERVAL);
+        assert!(rig.is_overloaded(0), "more than a quarter of {patience:?}");
+    }
+}
+
+#[test]
+fn whoever_is_served_within_a_quarter_of_its_patience_shows_that_it_is_harmless() {
+    let mut rig = strained();
+    let patient = rig.queue_within(4 * INTERVAL);
+    rig.queue_within(4 * INTERVAL);
+    rig.pass(INTERVAL - ms(1));
+    hand_over(&mut rig, patient);
+    rig.pass(ms(1));
+    assert!(!rig.is_overloaded(0));
+    let end = rig.core.timers.get(TimerKey::Overload).expect("somebody waits");
+    rig.pass(end - rig.now);
+    assert!(rig.is_overloaded(0), "nobody was in the second interval");
+}
+
+#[test]
+fn a_caller_that_leaves_after_more_than_the_target_was_harmed() {
+    for (after, harmed) in [(HOLD, false), (HOLD + ms(1), true)] {
+        let mut rig = strained();
+        rig.queue();
+        let leaves = rig.queue();
+        rig.pass(after);
+        rig.cancel(leaves);
+        rig.pass(INTERVAL - after - ms(1));
+        assert!(!rig.is_overloaded(0), "the interval is not over");
+        rig.pass(ms(1));
+        assert_eq!(rig.is_overloaded(0), harmed, "after {after:?}");
+    }
+}
+
+#[test]
+fn a_caller_that_leaves_what_it_was_offered_was_not_harmed() {
+    let mut rig = strained();
+    let (leaves, _stays) = (rig.queue(), rig.queue());
+    rig.pass(INTERVAL - ms(1));
+    rig.home(0);
+    rig.cancel(leaves);
+    rig.pass(ms(1));
+    assert!(!rig.is_overloaded(0));
+}
+
+#[test]
+fn one_that_times_out_and_one_too_many_were_harmed() {
+    let mut rig = strained();
+    rig.queue_within(ms(60));
+    rig.queue();
+    rig.pass(INTERVAL);
+    assert!(rig.is_overloaded(0));
+
+    let mut rig = Rig::strained(HOLD, |config| config.max_waiters = 1);
+    rig.queue();
+    assert_eq!(rig.get().why(), Why::TooManyWaiters);
+    rig.pass(INTERVAL);
+    assert!(rig.is_overloaded(0));
+}
+
+#[test]
+fn one_whose_turn_would_come_too_late_was_harmed() {
+    let mut rig = strained();
+    rig.queue();
+    assert_eq!(rig.get_within(ms(99)).why(), Why::Shed(ShedReason::PredictedTooLate));
+    rig.pass(INTERVAL);
+    assert!(rig.is_overloaded(0));
+}
+
+#[test]
+fn one_prompt_hand_over_in_an_interval_is_enough() {
+    for (waited, prompt) in [(HOLD, true), (HOLD + ms(1), false)] {
+        let mut rig = strained();
+        let (first, leaves) = (rig.queue(), rig.queue());
+        rig.queue();
+        rig.pass(waited);
+        hand_over(&mut rig, first);
+        rig.pass(ms(60));
+        rig.cancel(leaves);
+        rig.pass(INTERVAL - waited - ms(60));
+        assert_eq!(rig.is_overloaded(0), !prompt, "after {waited:?}");
+    }
+}
+
+#[test]
+fn what_is_there_for_the_asking_is_prompt() {
+    let mut rig = strained();
+    let first = rig.queue();
+    rig.pass(ms(60));
+    rig.cancel(first);
+    rig.home(0);
+    let lent = rig.lend();
+    rig.queue();
+    rig.pass(INTERVAL);
+    assert!(!rig.is_overloaded(0));
+    assert_eq!(lent, 0);
+}
+
+#[test]
+fn the_front_caller_has_waited_no_longer_than_it_has() {
+    let mut rig = strained();
+    let first = rig.queue();
+    rig.pass(INTERVAL - HOLD);
+    rig.queue();
+    rig.cancel(first);
+    rig.pass(HOLD);
+    assert!(!rig.is_overloaded(0));
+}
+
+#[test]
+fn an_interval_lasts_four_times_the_target_and_not_less_than_a_tenth_of_a_second() {
+    for (hold, interval) in [(ms(1), ms(100)), (ms(20), ms(100)), (ms(30), ms(120))] {
+        let mut rig = Rig::strained(hold, |_| {});
+        rig.queue();
+        assert_eq!(rig.core.timers.get(TimerKey::Overload), Some(rig.now + interval));
+    }
+    let mut rig = Rig::strained(secs(1), |_| {});
+    rig.queue_within(secs(2));
+    let end = rig.core.timers.get(TimerKey::Overload);
+    assert_eq!(end, Some(rig.now + secs(2)), "a quarter of the patience bounds the target");
+}
+
+#[test]
+fn the_target_is_five_milliseconds_at_least() {
+    for (after, harmed) in [(ms(5), false), (ms(6), true)] {
+        let mut rig = Rig::strained(ms(1), |_| {});
+        rig.queue();
+        let leaves = rig.queue();
+        rig.pass(after);
+        rig.cancel(leaves);
+        rig.pass(ms(100) - after);
+        assert_eq!(rig.is_overloaded(0), harmed, "after {after:?}");
+    }
+}
+
+#[test]
+fn before_anything_was_measured_nothing_is_overload() {
+    let mut rig = Rig::filled_with(1, |config| config.overload = Overload::Auto);
+    rig.lend();
+    rig.queue_within(secs(5));
+    rig.queue_within(ms(300));
+    rig.pass(secs(4));
+    assert!(!rig.is_overloaded(0));
+    assert_eq!(rig.core.totals().timed_out, 1);
+}
+
+#[test]
+fn turning_overloaded_refuses_who_waited_for_more_than_twice_the_target() {
+    let mut rig = strained();
+    let long = rig.queue();
+    rig.pass(HOLD);
+    let leaves = rig.queue();
+    rig.pass(HOLD);
+    let short = rig.queue();
+    rig.pass(ms(1));
+    rig.cancel(leaves);
+    rig.pass(INTERVAL - 2 * HOLD - ms(1));
+    assert_eq!(rig.woken(), [long]);
+    let refusal = rig.poll(long).refused();
+    assert_eq!((refusal.why, refusal.waited), (WAITED, INTERVAL));
+    assert_eq!(rig.poll(short), Answer::Pending, "it has waited for exactly twice the target");
+    rig.pass(INTERVAL);
+    assert_eq!(rig.poll(short).why(), WAITED);
+    assert_eq!(rig.core.totals().shed_waited_too_long, 2);
+}
+
+#[test]
+fn what_comes_home_goes_past_those_who_have_waited_too_long() {
+    let mut rig = overloaded(|_| {});
+    let long = rig.queue();
+    rig.skip(HOLD * 2);
+    let short = rig.queue();
+    rig.skip(HOLD);
+    rig.home(0);
+    assert_eq!(rig.woken(), [long, short]);
+    assert_eq!(rig.poll(long).why(), WAITED);
+    assert_eq!(rig.poll_lent(short), 0);
+}
+
+#[test]
+fn an_overloaded_lane_has_room_for_six() {
+    let mut rig = overloaded(|_| {});
+    rig.queue_many(6);
+    let Refusal { why, ahead, waited, .. } = rig.get().refused();
+    assert_eq!((why, ahead, waited), (NO_ROOM, 6, Duration::ZERO));
+    assert_eq!(rig.core.totals().shed_overloaded, 1);
+}
+
+#[test]
+fn a_large_pool_has_room_for_a_quarter_of_its_size() {
+    let mut rig = overloaded(|_| {});
+    rig.feed(Input::Resize(32));
+    rig.queue_many(8);
+    assert_eq!(rig.get().why(), NO_ROOM);
+}
+
+#[test]
+fn the_room_doubles_with_each_interval_without_a_refusal_and_the_third_ends_it() {
+    let mut rig = overloaded(|_| {});
+    let since = rig.core.lane(0).overloaded_since;
+    rig.pass(INTERVAL);
+    for room in [6, 12, 24] {
+        assert_eq!(rig.core.lane(0).overloaded_since, since);
+        let waiting = rig.queue_many(room);
+        let mut other = Rig { core: rig.core.clone(), bits: rig.bits.clone(), ..strained() };
+        other.now = rig.now;
+        assert_eq!(other.get().why(), NO_ROOM, "beyond {room}");
+        waiting.into_iter().for_each(|id| rig.cancel(id));
+        rig.pass(INTERVAL);
+    }
+    assert!(!rig.is_overloaded(0));
+    assert!(rig.core.timers.get(TimerKey::Overload).is_none());
+}
+
+#[test]
+fn an_interval_with_a_refusal_begins_the_relief_anew() {
+    let mut rig = overloaded(|_| {});
+    rig.pass(3 * INTERVAL);
+    let waiting = rig.queue_many(24);
+    assert_eq!(rig.get().why(), NO_ROOM);
+    waiting.into_iter().for_each(|id| rig.cancel(id));
+    rig.pass(INTERVAL);
+    rig.queue_many(6);
+    assert_eq!(rig.get().why(), NO_ROOM);
+}
+
+#[test]
+fn the_beginning_and_the_end_are_told() {
+    let mut rig = strained();
+    rig.queue();
+    let leaves = rig.queue_many(2);
+    rig.pass(INTERVAL - ms(1));
+    leaves.into_iter().for_each(|id| rig.cancel(id));
+    rig.pass(ms(1));
+    let notes: Vec<_> = rig.core.notes().collect();
+    assert_eq!(notes, [Note::Overloaded { lane: 0, waiting: 1 }]);
+    rig.pass(4 * INTERVAL);
+    let notes: Vec<_> = rig.core.notes().collect();
+    assert_eq!(notes, [Note::Relieved { lane: 0, lasted: 4 * INTERVAL }]);
+    rig.pass(INTERVAL);
+    assert_eq!(rig.core.notes().count(), 0);
+}
+
+#[test]
+fn a_pool_whose_callers_are_gone_sleeps_without_a_timer() {
+    for mut rig in [strained(), overloaded(|_| {})] {
+        rig.home(0);
+        let lent = rig.lend();
+        let waits = rig.queue();
+        rig.pass(ms(10));
+        rig.home(lent);
+        assert_eq!(rig.poll_lent(waits), lent);
+        rig.home(lent);
+        rig.pass(secs(5));
+        assert!(rig.core.is_asleep());
+        assert!(rig.core.timers.get(TimerKey::Overload).is_none());
+    }
+}
+
+#[test]
+fn with_a_target_that_is_named_nobody_need_be_harmed() {
+    let target = |config: &mut Config| config.overload = Overload::TargetWait(ms(80));
+    let mut rig = Rig::strained(HOLD, target);
+    let first = rig.queue();
+    rig.queue_many(2);
+    rig.pass(ms(80));
+    hand_over(&mut rig, first);
+    rig.pass(ms(240));
+    assert!(!rig.is_overloaded(0), "one was served in time");
+    rig.pass(ms(320));
+    assert!(rig.is_overloaded(0), "nobody was");
+    assert_eq!(rig.counts().waiting, 0, "all have waited for more than twice as long");
+}
+
+#[test]
+fn with_a_target_that_is_named_there_is_room_for_as_many_as_can_be_served_within_it() {
+    for (target, room) in [(ms(500), 10), (ms(10), 1)] {
+        let named = |config: &mut Config| config.overload = Overload::TargetWait(target);
+        let mut rig = Rig::strained(HOLD, named);
+        rig.queue();
+        rig.pass((4 * target).max(ms(100)));
+        assert!(rig.is_overloaded(0));
+        // What it took to get here is no part of it.
+        rig.core.waiters.queued().collect::<Vec<_>>().into_iter().for_each(|id| rig.cancel(id));
+        rig.queue_many(room);
+        assert_eq!(rig.get().why(), NO_ROOM);
+    }
+}
+
+#[test]
+fn first_come_first_served_means_that_nothing_is_watched() {
+    let mut rig = Rig::filled_with(1, |config| config.max_waiters = 2);
+    let lent = rig.lend();
+    rig.queue_within(secs(1));
+    let last = rig.queue_within(secs(10));
+    assert_eq!(rig.core.timers.get(TimerKey::Overload), None);
+    rig.pass(secs(1));
+    rig.queue_within(secs(1));
+    assert_eq!(rig.get().refused().retry_after, Duration::ZERO);
+    rig.pass(secs(8));
+    rig.give_back(lent, GiveBack::Unused);
+    rig.finish(crate::Job::Check, crate::Outcome::Fit);
+    assert_eq!(rig.poll_lent(last), lent);
+    assert_eq!(rig.core.totals().shed(), 0);
+}
