@@ -1,6 +1,6 @@
 //! What the lab is asked to do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::schedule::{DOUBLE, EXPERIMENTS, Experiment, RETRIES};
 
@@ -14,9 +14,8 @@ pub(crate) enum Command {
 /// How the lab runs.
 pub(crate) struct Args {
     /// Only what can be judged on any machine.
-    pub(crate) quick: bool,
-    /// How often each pool takes its turn.
-    pub(crate) passes: u64,
+    quick: bool,
+    passes: Option<u64>,
     /// Where the random numbers begin.
     pub(crate) seed: u64,
     /// Only experiments whose name this is.
@@ -33,6 +32,11 @@ impl Args {
         all.into_iter().filter(is_wanted).collect()
     }
 
+    /// How often each pool takes its turn.
+    pub(crate) fn passes(&self) -> u64 {
+        self.passes.unwrap_or(if self.quick { 1 } else { 2 })
+    }
+
     /// Whether E12 is measured: not on any machine, since it is judged by the clock.
     pub(crate) fn wants_desk(&self) -> bool {
         !self.quick && self.only.as_deref().is_none_or(|name| name == DESK)
@@ -47,8 +51,8 @@ impl Args {
         if let Some(name) = &self.only {
             words.push_str(&format!(" --only {name}"));
         }
-        if self.passes != Self::default().passes && !self.quick {
-            words.push_str(&format!(" --passes {}", self.passes));
+        if let Some(passes) = self.passes {
+            words.push_str(&format!(" --passes {passes}"));
         }
         if self.seed != Self::default().seed {
             words.push_str(&format!(" --seed {}", self.seed));
@@ -59,7 +63,7 @@ impl Args {
 
 impl Default for Args {
     fn default() -> Self {
-        Self { quick: false, passes: 2, seed: 1, only: None, markdown: None }
+        Self { quick: false, passes: None, seed: 1, only: None, markdown: None }
     }
 }
 
@@ -74,11 +78,12 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Command, 
             _ => Err(format!("{text} is not a number from 1")),
         };
         match argument.as_str() {
-            "--quick" => (args.quick, args.passes) = (true, 1),
-            "--passes" => args.passes = number(value()?)?,
+            "--quick" => args.quick = true,
+            "--passes" => args.passes = Some(number(value()?)?),
             "--seed" => args.seed = number(value()?)?,
             "--only" => args.only = Some(value()?),
-            "--markdown" => args.markdown = Some(value()?.into()),
+            // Cargo runs this in the directory of the package, `cargo xtask` in that of the workspace.
+            "--markdown" => args.markdown = Some(Path::new(ROOT).join(value()?)),
             // What cargo itself passes, except for `cargo test --all-targets`.
             "--bench" => is_bench = true,
             other => return Err(format!("unknown argument {other}\n{USAGE}")),
@@ -92,6 +97,8 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Command, 
     }
     Ok(Command::Run(args))
 }
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// The experiment without requests.
 const DESK: &str = "E12";

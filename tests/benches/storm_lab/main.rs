@@ -94,7 +94,7 @@ fn perform(
     args: &Args,
 ) -> Trial {
     let mut runs: Vec<Vec<Run>> = entrants.iter().map(|_| Vec::new()).collect();
-    for pass in 0..args.passes {
+    for pass in 0..args.passes() {
         let requests = experiment.draw(args.seed + pass);
         let scene = Scene { experiment: experiment.clone(), requests };
         let turns: Vec<usize> = match pass % 2 {
