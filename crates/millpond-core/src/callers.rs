@@ -48,7 +48,6 @@ impl Core {
         }
         self.totals.queued += 1;
         self.lanes[lane as usize].queued += 1;
-        self.watch_queues(now);
         self.act(Action::Queue(id));
     }
 
@@ -227,7 +226,7 @@ impl Core {
             Why::Exhausted | Why::Full | Why::Creating | Why::Checking | Why::Paused => {}
         }
         let phases = start.map_or_else(Phases::default, |start| self.phases.since(&start, now));
-        let retry_after = self.note_refused(lane, why);
+        let retry_after = self.note_refused(lane, why, now);
         let waited = now.saturating_duration_since(since);
         Refusal { why, ahead, waited, phases, retry_after }
     }

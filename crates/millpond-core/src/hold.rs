@@ -19,6 +19,8 @@ pub(crate) struct Holds {
     watched: Option<(u32, Instant)>,
     /// When nobody waited any more.
     calm_since: Option<Instant>,
+    /// For how long nobody waited before that, all in all.
+    calm: Duration,
     /// How often callers began to wait: a lease is timed only within one of these periods.
     period: u64,
     /// For how long they were out, added up over all, since the last one came home.
@@ -42,6 +44,7 @@ impl Default for Holds {
         Self {
             watched: None,
             calm_since: None,
+            calm: Duration::ZERO,
             period: 0,
             busy: Duration::ZERO,
             returns: 0,
@@ -84,7 +87,8 @@ impl Holds {
             // A stop of the server is one lease that takes very long; it should not count as many.
             let held = held.min(self.mean.saturating_mul(OUTLIER)).as_nanos();
             let weight = u128::from(self.returns.min(WEIGHT));
-            let mean = (self.mean.as_nanos() * (weight - 1) + held) / weight;
+            // Rounded up: rounded down, a mean of a nanosecond would never grow again.
+            let mean = (self.mean.as_nanos() * (weight - 1) + held).div_ceil(weight);
             self.mean = Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX));
         }
         self.mean = self.mean.max(LEAST);
@@ -105,6 +109,23 @@ impl Holds {
         (self.returns >= FEW).then(|| Hold { mean: self.mean, p90: self.p90() })
     }
 
+    /// For how long nobody has waited, all in all.
+    pub(crate) fn calm(&self, now: Instant) -> Duration {
+        self.calm.saturating_add(self.calm_for(now))
+    }
+
+    fn calm_for(&self, now: Instant) -> Duration {
+        let since = self.calm_since.filter(|_| self.watched.is_none());
+        since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
+    }
+
+    /// Takes it that leases last so long, where no time passes.
+    #[cfg(test)]
+    pub(crate) fn assume(&mut self, mean: Duration) {
+        let (watched, period) = (self.watched, self.period + 1);
+        *self = Self { watched, period, returns: WEIGHT, mean, ..Self::default() };
+    }
+
     fn p90(&self) -> Duration {
         let nanos = self.mean.as_nanos() * u128::from(self.decile) / u128::from(PARTS);
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
@@ -114,8 +135,10 @@ impl Holds {
     fn begin(&mut self, now: Instant) {
         self.period += 1;
         self.busy = Duration::ZERO;
-        let calm =
-            self.calm_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        // What was measured before counts less, the more so if hardly anybody waits and little is measured.
+        self.returns = self.returns.min(WEIGHT / 2);
+        let calm = self.calm_for(now);
+        self.calm = self.calm.saturating_add(calm);
         if calm > self.mean.saturating_mul(OUTLIER) {
             // So long ago the server may have been another.
             self.returns = 0;

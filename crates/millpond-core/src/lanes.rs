@@ -18,7 +18,7 @@ use crate::waiters::WaiterId;
 pub(crate) struct LaneState {
     pub(crate) settings: Lane,
     /// How many resources its callers have or are offered. Counted only if some are reserved.
-    held: u32,
+    pub(crate) held: u32,
     /// Since when its queue has not drained. *Transitions:* set and cleared at the end of an interval, see `overload.rs`.
     pub(crate) overloaded_since: Option<Instant>,
     /// While it is overloaded: for how many intervals nobody had to be refused.
@@ -52,11 +52,6 @@ impl LaneState {
 
     fn is_owed(&self) -> bool {
         self.held < self.settings.reserved
-    }
-
-    #[cfg(test)]
-    pub(crate) fn held(&self) -> u32 {
-        self.held
     }
 }
 

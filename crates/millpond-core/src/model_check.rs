@@ -17,18 +17,20 @@ mod cast;
 mod explore;
 mod key;
 mod planted;
+mod policy;
 mod rules;
 mod scope;
 mod shelf;
 mod step;
 mod world;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use self::explore::{Found, Search};
 use self::planted::Defect;
 use self::scope::Also::{self, *};
 use self::scope::Scope;
+use crate::Overload;
 use crate::tests::some_instant;
 
 /// Everything about the life of resources and callers while the pool is open, and what other threads do meanwhile.
@@ -91,6 +93,23 @@ const KEEPING: Scope = Scope {
 const CROWD: Scope = Scope {
     max_waiters: 1,
     ..Scope::new("crowd", 2, 3, &[Deadlines, Tries, Takes, Races, Checks, Discards])
+};
+
+/// The queue does not drain: who may wait, who is refused, when it ends.
+const SHEDDING: Scope = Scope {
+    overload: Overload::TargetWait(Duration::ZERO),
+    ..Scope::new("shedding", 1, 3, &[Tires, Deadlines, Failures, Discards, Pauses, Closing])
+};
+
+/// Two lanes, one with a resource of its own, and all ways in which it comes back.
+const LANES: Scope =
+    Scope { lanes: true, ..Scope::new("lanes", 2, 3, &[Tires, Takes, Resets, Discards, Epochs]) };
+
+/// Two lanes, one of them or both overloaded.
+const UNEQUAL: Scope = Scope {
+    lanes: true,
+    overload: Overload::TargetWait(Duration::ZERO),
+    ..Scope::new("unequal", 1, 3, &[Tires, Discards])
 };
 
 /// Timers are noticed late, by whatever comes next.
@@ -171,6 +190,21 @@ fn model_check_crowd() {
 }
 
 #[test]
+fn model_check_shedding() {
+    to_the_end(&SHEDDING);
+}
+
+#[test]
+fn model_check_lanes() {
+    to_the_end(&LANES);
+}
+
+#[test]
+fn model_check_unequal() {
+    to_the_end(&UNEQUAL);
+}
+
+#[test]
 fn model_check_late() {
     to_the_end(&LATE);
 }
@@ -212,7 +246,10 @@ fn model_check_key_tells_all_that_matters() {
     let wide = Scope { name: "wide, twice", ..WIDE };
     let paced = Scope { name: "paced, twice", ..PACED };
     let keeping = Scope { name: "keeping, twice", callers: 3, ..KEEPING };
-    for scope in [small, wide, paced, keeping] {
+    let shedding = Scope { name: "shedding, twice", ..SHEDDING };
+    let lanes = Scope { name: "lanes, twice", ..LANES };
+    let unequal = Scope { name: "unequal, twice", ..UNEQUAL };
+    for scope in [small, wide, paced, keeping, shedding, lanes, unequal] {
         let start = some_instant();
         let limit = if cfg!(debug_assertions) { 300 } else { 2_000 };
         let mut search = Search::new(&scope, start, None);

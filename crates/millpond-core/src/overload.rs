@@ -4,12 +4,12 @@
 //! those who are served is watched, as in Controlled Delay (Nichols, Jacobson, "Controlling Queue Delay", ACM Queue 2012;
 //! for servers: Maurer, "Fail at Scale", ACM Queue 2015), with a target that follows from how long resources are held: if in
 //! a whole interval nobody was served promptly, the lane is *overloaded*. Unlike there, a long wait alone is not enough:
-//! somebody must have been left unserved, or the wait must be a good part of everybody's patience. A batch of work that
-//! waits for its turn harms nobody.
+//! somebody must have been left unserved, or whoever comes now must expect to wait for a good part of its patience. A
+//! batch of work that waits for its turn harms nobody.
 //!
 //! In an overloaded lane only so many may wait as keep the resources busy. The others are refused at once, which costs them
-//! nothing but the answer, and who is served is served promptly. With each interval in which nobody had to be refused there
-//! is room for twice as many, and after a few of them it is over.
+//! nothing but the answer, and who is served is served promptly. With each interval in which nobody had to be refused, or
+//! hardly anybody had to wait, there is room for twice as many; after two of them it is over.
 //!
 //! Rejected: to bound the queue in length alone, because the right length depends on load, and a short one refuses bursts;
 //! newest first, because a short queue has the same effect and keeps the order.
@@ -81,8 +81,6 @@ pub enum ShedReason {
 pub(crate) struct Look {
     /// Somebody was served within the target, or nobody had to wait.
     pub(crate) prompt: bool,
-    /// Somebody was served within a fifth of its patience.
-    pub(crate) patient: bool,
     /// Somebody went away unserved, or was refused, though not for the sake of others.
     pub(crate) harmed: bool,
     /// How many were refused.
@@ -92,12 +90,22 @@ pub(crate) struct Look {
 /// What is known of the pool as a whole.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Strain {
+    /// When the present interval began, and for how long nobody had waited before, all in all.
+    interval: Option<(Instant, Duration)>,
     /// How many were refused in the present interval and in the last.
     refused: (u32, u32),
     /// Since when nobody, or hardly anybody, can be served: the pool is paused, or has to be filled first.
     down_since: Option<Instant>,
     /// Until when the backlog of such a time is not taken for overload.
     lenient_until: Option<Instant>,
+}
+
+impl Strain {
+    /// What later decisions depend on, where no time passes.
+    #[cfg(test)]
+    pub(crate) fn canonical(&self) -> (bool, bool) {
+        (self.refused.0 > 0, self.down_since.is_some())
+    }
 }
 
 impl Core {
@@ -125,12 +133,18 @@ impl Core {
     /// Whether the turn of a caller that comes now will come too late for it, at the pace of late. The first in the queue is
     /// never refused for that: a pace that is not measured any more would be believed for ever.
     fn comes_too_late(&self, request: Request, now: Instant) -> bool {
-        let (Some(hold), Some(deadline)) = (self.holds.get(), request.deadline) else {
-            return false;
-        };
-        let lease = if request.covers_lease { hold.p90 } else { Duration::ZERO };
+        let Some(deadline) = request.deadline else { return false };
+        let patience = deadline.saturating_duration_since(now);
+        let lease = self.lease_within(patience, request.covers_lease);
         let wait = self.time_for(u64::from(self.ahead_of(request.lane)) + 1);
-        wait.saturating_add(lease) > deadline.saturating_duration_since(now)
+        wait.saturating_add(lease.unwrap_or_default()) > patience
+    }
+
+    /// How much of its patience a caller should have left for its lease. A lease that would not have fitted without any wait
+    /// is the caller's own affair.
+    fn lease_within(&self, patience: Duration, covers_lease: bool) -> Option<Duration> {
+        let hold = self.holds.get().filter(|_| covers_lease)?;
+        Some(hold.p90).filter(|lease| *lease <= patience)
     }
 
     /// Who is served next; those for whom that comes too late are refused on the way.
@@ -145,21 +159,19 @@ impl Core {
     /// A caller that waited is served.
     pub(crate) fn note_served(&mut self, id: WaiterId, now: Instant) {
         let waiter = self.waiters.get(id);
-        let (prompt, patient) = self.judge(waiter, now);
-        let look = &mut self.lanes[waiter.lane as usize].look;
-        look.prompt |= prompt;
-        look.patient |= patient;
+        let prompt = self.is_prompt(waiter, now);
+        self.lanes[waiter.lane as usize].look.prompt |= prompt;
     }
 
     /// A caller goes away that was neither served nor refused.
     pub(crate) fn note_left(&mut self, id: WaiterId, now: Instant) {
         let waiter = self.waiters.get(id);
-        let (prompt, _) = self.judge(waiter, now);
+        let prompt = self.is_prompt(waiter, now);
         self.lanes[waiter.lane as usize].look.harmed |= !prompt;
     }
 
     /// A caller of a lane is refused; says when asking again may help.
-    pub(crate) fn note_refused(&mut self, lane: u32, why: Why) -> Duration {
+    pub(crate) fn note_refused(&mut self, lane: u32, why: Why, now: Instant) -> Duration {
         let state = &mut self.lanes[lane as usize];
         state.refused += 1;
         if !self.sheds() {
@@ -170,6 +182,7 @@ impl Core {
             Why::Shed(_) => false,
             _ => return Duration::ZERO,
         };
+        self.watch_queues(now);
         let look = &mut self.lanes[lane as usize].look;
         look.harmed |= harmed;
         look.refused = look.refused.saturating_add(1);
@@ -184,7 +197,7 @@ impl Core {
         time.saturating_add(self.backoff.up_to(time))
     }
 
-    /// Somebody waits: from now on intervals are counted.
+    /// Somebody waits, or may not: from now on intervals are counted.
     pub(crate) fn watch_queues(&mut self, now: Instant) {
         if self.sheds() && self.timers.get(TimerKey::Overload).is_none() {
             self.begin_interval(now);
@@ -208,25 +221,30 @@ impl Core {
     /// An interval is over.
     pub(crate) fn end_interval(&mut self, now: Instant) {
         let lenient = self.is_lenient(now);
+        let eased = self.is_eased(now);
         for lane in self.waiters.lanes() {
             let state = &self.lanes[lane as usize];
-            let Look { prompt, patient, harmed, refused } = state.look;
-            let front = self.waiters.front(lane).map(|id| self.judge(self.waiters.get(id), now));
+            let Look { prompt, harmed, refused } = state.look;
+            let front = self.waiters.front(lane).map(|id| self.waiters.get(id));
             // Where nobody was served, whoever is first has waited for that long at least.
-            let prompt = prompt || front.is_none_or(|(prompt, _)| prompt);
-            let patient = patient || front.is_none_or(|(_, patient)| patient);
-            let clean = refused == 0 && state.overloaded_since.is_some();
-            let relief = if clean { state.relief + 1 } else { 0 };
+            let prompt = prompt || front.is_none_or(|front| self.is_prompt(front, now));
+            let harmed = harmed || front.is_some_and(|front| self.is_trying(front, now));
+            let relief = match state.overloaded_since {
+                None => 0,
+                Some(_) if refused == 0 || eased => state.relief + 1,
+                Some(_) => state.relief.saturating_sub(1),
+            };
             let overloaded = match state.overloaded_since {
                 _ if lenient => false,
                 Some(_) => relief < RELIEF,
-                None => !prompt && (harmed || !patient),
+                None => !prompt && harmed,
             };
             self.lanes[lane as usize].relief = if overloaded { relief } else { 0 };
             self.turn_overloaded(lane, overloaded, now);
         }
         self.strain.refused = (0, self.strain.refused.0);
         if self.waiters.waiting() > 0
+            || self.strain.refused.1 > 0
             || self.lanes.iter().any(|lane| lane.overloaded_since.is_some())
         {
             self.begin_interval(now);
@@ -246,7 +264,16 @@ impl Core {
         for lane in &mut self.lanes {
             lane.look = Look::default();
         }
+        self.strain.interval = Some((now, self.holds.calm(now)));
         self.set_timer(TimerKey::Overload, now, target.saturating_mul(4).max(INTERVAL));
+    }
+
+    /// Whether nobody waited for a good part of the interval: who was refused met a burst, for which there was no room.
+    fn is_eased(&self, now: Instant) -> bool {
+        self.strain.interval.is_some_and(|(began, calm)| {
+            let calm = self.holds.calm(now).saturating_sub(calm);
+            calm * EASED.1 >= now.saturating_duration_since(began) * EASED.0
+        })
     }
 
     fn turn_overloaded(&mut self, lane: u32, overloaded: bool, now: Instant) {
@@ -303,17 +330,17 @@ impl Core {
     }
 
     /// Why a caller that is about to be served should not be.
-    fn too_late(&self, id: WaiterId, now: Instant) -> Option<ShedReason> {
-        if !self.sheds() {
+    fn too_late(&mut self, id: WaiterId, now: Instant) -> Option<ShedReason> {
+        if !self.sheds() || self.is_down(now) {
             return None;
         }
         if self.is_stale(id, now) {
             return Some(ShedReason::WaitedTooLong);
         }
         let waiter = self.waiters.get(id);
-        let hold = self.holds.get().filter(|_| waiter.covers_lease)?;
+        let lease = self.lease_within(waiter.patience, waiter.covers_lease)?;
         let left = waiter.patience.saturating_sub(now.saturating_duration_since(waiter.since));
-        (left < hold.p90).then_some(ShedReason::DeadlineTooClose)
+        (left < lease).then_some(ShedReason::DeadlineTooClose)
     }
 
     /// Whether a caller has waited for too long in an overloaded lane.
@@ -324,14 +351,22 @@ impl Core {
             && waited > self.target(waiter.patience).saturating_mul(2)
     }
 
-    /// Whether the wait of a caller until `now` is within the target, and whether it is small beside its patience.
-    fn judge(&self, waiter: &Waiter, now: Instant) -> (bool, bool) {
-        let waited = now.saturating_duration_since(waiter.since);
-        let patient = match self.config.overload {
-            Overload::TargetWait(target) => waited <= target,
-            _ => waited <= waiter.patience / PATIENCE,
-        };
-        (waited <= self.target(waiter.patience), patient)
+    /// Whether the wait of a caller until `now` is within the target.
+    fn is_prompt(&self, waiter: &Waiter, now: Instant) -> bool {
+        now.saturating_duration_since(waiter.since) <= self.target(waiter.patience)
+    }
+
+    /// Whether callers as patient as the first of a lane have to expect a wait that is longer than somebody wished, or longer
+    /// than half their patience.
+    fn is_trying(&self, front: &Waiter, now: Instant) -> bool {
+        match self.config.overload {
+            Overload::TargetWait(_) => true,
+            _ => {
+                let wait = self.time_for(u64::from(self.ahead_of(front.lane)));
+                let waited = now.saturating_duration_since(front.since);
+                wait.max(waited) > front.patience / PATIENCE
+            }
+        }
     }
 
     /// How long a caller of such patience should wait at most.
@@ -340,7 +375,7 @@ impl Core {
             Overload::TargetWait(target) => target,
             _ => {
                 let mean = self.holds.get().map_or(Duration::ZERO, |hold| hold.mean);
-                mean.max(TARGET).min(patience / PATIENCE)
+                mean.max(TARGET).min(patience / SHARE)
             }
         }
     }
@@ -380,13 +415,18 @@ impl Core {
 const INTERVAL: Duration = Duration::from_millis(100);
 /// A shorter wait is never too long, unless the caller says so by its patience: it is what timers and schedulers are good for.
 const TARGET: Duration = Duration::from_millis(5);
-/// A wait is small if it is at most one part in so many of the caller's patience.
-const PATIENCE: u32 = 4;
+/// But never longer than one part in so many of that.
+const SHARE: u32 = 5;
+/// A wait harms nobody if it is at most one part in so many of the caller's patience.
+const PATIENCE: u32 = 2;
 /// So many may wait in an overloaded lane, or one for so many resources if that is more. With fewer a resource may find nobody
 /// waiting when it comes home, with more everybody waits longer for nothing.
-const ROOM: u32 = 6;
+const ROOM: u32 = 5;
 const ROOM_SHARE: u32 = 4;
-/// After so many intervals in a row in which nobody had to be refused, a lane is no longer overloaded.
-const RELIEF: u32 = 3;
+/// After so many intervals in which nobody had to be refused, less those in which somebody had, a lane is no longer
+/// overloaded.
+const RELIEF: u32 = 2;
+/// Nor is it if nobody waits for two fifths of the time: at capacity or above it is less, below it is more.
+const EASED: (u32, u32) = (2, 5);
 /// After an outage the backlog may take so many times as long as that to drain: at four fifths of capacity it does.
 const BACKLOG: u32 = 4;

@@ -7,6 +7,7 @@
 mod alarms;
 mod chance;
 mod growth;
+mod lanes;
 mod pool;
 mod rules;
 mod script;
@@ -184,14 +185,20 @@ impl Both {
                 idle |= 1u64 << index;
                 self.compare_look(index, slot);
             }
+            assert_eq!(self.core.slots.get(index).tied, slot.tied);
             if slot.place != Place::Vacant {
                 assert_eq!(self.core.tag(index), (slot.epoch, slot.retire_at));
             }
         }
         assert_eq!(self.bits.idle, idle);
         let queue: Vec<_> = self.core.waiters.queued().collect();
-        let line: Vec<_> = self.pool.line.iter().filter_map(|no| self.callers[*no]).collect();
+        let line = self.pool.lane_by_lane();
+        let line: Vec<_> = line.into_iter().filter_map(|number| self.callers[number]).collect();
         assert_eq!(queue, line);
+        for lane in self.core.waiters.lanes() {
+            let held = self.core.lanes[lane as usize].held;
+            assert_eq!(held as usize, self.pool.held_by(lane), "by lane {lane}");
+        }
         // No deadline is slept through.
         let due = self.core.next_timeout();
         for caller in &self.pool.callers {
@@ -224,9 +231,11 @@ impl Both {
 
     fn take(&mut self, step: Step) {
         match step {
-            Step::Get(timeout) => {
+            Step::Get(lane, timeout) => {
                 let deadline = timeout.map(|timeout| self.now + timeout);
-                self.feed(Input::Wait(Request::until(deadline)), Told::Wait(deadline));
+                let lane = lane % (1 + self.pool.config.lanes.len() as u32);
+                let request = Request { lane, deadline, covers_lease: false };
+                self.feed(Input::Wait(request), Told::Wait(lane, deadline));
             }
             Step::Try => self.feed(Input::Try, Told::Try),
             Step::Poll(nth) => self.poll(nth, |_| true),
@@ -320,7 +329,8 @@ impl Both {
 
     fn go_home(&mut self, nth: usize) {
         let Some(slot) = self.let_go(nth) else { return };
-        if self.bits.attended || self.pool.slots[slot as usize].suspect {
+        let place = &self.pool.slots[slot as usize];
+        if self.bits.attended || place.suspect || place.tied.is_some() {
             self.rests(slot);
             let how = GiveBack::Unused;
             return self.feed(Input::GiveBack(slot, how), Told::GiveBack(slot, how));

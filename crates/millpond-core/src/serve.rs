@@ -54,6 +54,9 @@ impl Core {
         }
         self.grow(now, idle);
         self.look_whether_up(now);
+        if self.waiters.waiting() > 0 {
+            self.watch_queues(now);
+        }
         self.phases.enter(self.phase(), now);
         let waited_for = self.waiters.waiting() > 0 && self.mode == Mode::Open;
         let out = waited_for.then(|| self.slots.open().saturating_sub(idle.count()));

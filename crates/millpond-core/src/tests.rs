@@ -5,6 +5,7 @@ mod rig;
 
 pub(crate) use self::rig::some_instant;
 
+mod admission;
 mod backoff;
 mod cancelling;
 mod checks;
@@ -14,6 +15,7 @@ mod driver;
 mod extremes;
 mod failures;
 mod growth;
+mod holds;
 mod jobs;
 mod keepalive;
 mod keeping;
@@ -22,9 +24,11 @@ mod lending;
 mod notes;
 mod offers;
 mod overload;
+mod policy;
 mod reporting;
 mod spikes;
 mod resizing;
+mod resting;
 mod retiring;
 mod sweeping;
 mod timers;

@@ -21,7 +21,8 @@ use rand_distr::{Distribution, Exp1};
 pub struct Arrivals {
     /// How evenly they come.
     pub spacing: Spacing,
-    /// From when on how many come in a second, in the order of time. The first begins at zero.
+    /// From when on how many come in a second, in the order of time. Rates that are negative, infinite or no number count as
+    /// zero.
     pub rates: Vec<(Duration, f64)>,
 }
 
@@ -117,8 +118,10 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn new(arrivals: &Arrivals) -> Self {
-        let rates = arrivals.rates.iter().map(|(at, rate)| (at.as_secs_f64(), *rate)).collect();
-        Self { spacing: arrivals.spacing, rates, piece: 0, base: 0.0, sum: 0.0 }
+        // A rate that is no number is none.
+        let sound = |rate: f64| if rate.is_finite() { rate.max(0.0) } else { 0.0 };
+        let rates = arrivals.rates.iter().map(|(at, rate)| (at.as_secs_f64(), sound(*rate)));
+        Self { spacing: arrivals.spacing, rates: rates.collect(), piece: 0, base: 0.0, sum: 0.0 }
     }
 
     /// When the next caller comes, in nanoseconds; `None` if none does any more.
@@ -132,7 +135,7 @@ impl Clock {
             let at = from + (self.sum - self.base) / rate;
             match self.rates.get(self.piece + 1) {
                 Some((end, _)) if rate <= 0.0 || at >= *end => {
-                    self.base += (end - from) * rate.max(0.0);
+                    self.base += (end - from) * rate;
                     self.piece += 1;
                 }
                 _ if rate <= 0.0 => return None,

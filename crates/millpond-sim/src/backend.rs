@@ -130,3 +130,51 @@ fn stretched(work: u64, speed: f64) -> Option<u64> {
 fn shrunk(time: u64, speed: f64) -> u64 {
     if speed == 1.0 { time } else { nanos(time as f64 * speed / 1e9) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn fault(from: u32, lasts: u32, trouble: Trouble) -> Fault {
+        Fault { from: from * MS, lasts: lasts * MS, trouble }
+    }
+
+    /// When work of so many milliseconds is done.
+    fn done(faults: &[Fault], now: u64, work: u64) -> Option<u64> {
+        let done = Backend::new(faults).done(now * 1_000_000, work * 1_000_000)?;
+        Some(done / 1_000_000)
+    }
+
+    #[test]
+    fn work_goes_on_after_a_stop() {
+        let stop = [fault(100, 50, Trouble::Stop)];
+        assert_eq!(done(&stop, 0, 100), Some(100));
+        assert_eq!(done(&stop, 0, 101), Some(151));
+        assert_eq!(done(&stop, 120, 10), Some(160));
+        assert_eq!(done(&stop, 150, 10), Some(160));
+        assert_eq!(done(&stop, 100, 0), Some(100));
+    }
+
+    #[test]
+    fn troubles_add_up() {
+        let faults = [fault(0, 100, Trouble::Slow(2.0)), fault(50, 100, Trouble::Slow(5.0))];
+        // 25 by 50, 5 more by 100, 10 more by 150.
+        assert_eq!(done(&faults, 0, 25), Some(50));
+        assert_eq!(done(&faults, 0, 30), Some(100));
+        assert_eq!(done(&faults, 0, 40), Some(150));
+        assert_eq!(done(&faults, 0, 60), Some(170));
+    }
+
+    #[test]
+    fn what_was_open_before_an_outage_dies_by_it() {
+        let backend = Backend::new(&[fault(20, 5, Trouble::Outage), fault(10, 5, Trouble::Outage)]);
+        let at = |ms: u64| ms * 1_000_000;
+        assert_eq!(backend.dies(at(3)), Some(at(10)));
+        assert_eq!(backend.dies(at(15)), Some(at(20)));
+        assert_eq!(backend.dies(at(25)), None);
+        let there = [9, 10, 14, 15].map(|ms| backend.is_there(at(ms)));
+        assert_eq!(there, [true, false, false, true]);
+    }
+}

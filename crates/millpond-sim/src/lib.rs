@@ -38,6 +38,7 @@ mod agenda;
 mod shelf;
 mod world;
 mod log;
+mod summary;
 mod metrics;
 mod experiments;
 
@@ -46,6 +47,6 @@ pub use crate::backend::{Fault, Trouble};
 pub use crate::experiments::{Bound, Experiment, Gate, Of, Unit};
 pub use crate::holds::Hold;
 pub use crate::log::{Fate, Moment, Record, Refused, Run, Span};
-pub use crate::metrics::{Percentiles, Summary};
 pub use crate::scenario::{AtDeadline, Callers, Load, Policy, Pool, Retries, Scenario, Told};
+pub use crate::summary::{Percentiles, Summary};
 pub use crate::world::{run, run_watched};

@@ -1,52 +1,9 @@
 //! The figures that a run comes to.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use millpond_core::{ShedReason, Why};
-
 use crate::log::{Fate, Record, Run};
-
-/// What a number of requests came to.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct Summary {
-    /// How many there were.
-    pub requests: u64,
-    /// How many were done by their deadline.
-    pub good: u64,
-    /// How many were done, but too late.
-    pub late: u64,
-    /// How many got nothing, by the last reason each was given.
-    pub refused: BTreeMap<Why, u64>,
-    /// How many left the queue at their deadline.
-    pub left: u64,
-    /// How many had not ended when nothing happened any more.
-    pub unfinished: u64,
-    /// How long those waited for their resource that got one.
-    pub wait: Percentiles,
-    /// How long it took from when a request was due until it was done, of those that were done.
-    pub total: Percentiles,
-    /// How many times they asked, all together.
-    pub attempts: u64,
-    /// How long they held resources, all together.
-    pub held: Duration,
-    /// How much of that was for requests that were late.
-    pub wasted: Duration,
-}
-
-/// Where a share of some durations lies. All zero if there were none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Percentiles {
-    /// Half are no longer than this.
-    pub p50: Duration,
-    /// 99 of 100 are no longer than this.
-    pub p99: Duration,
-    /// 999 of 1000 are no longer than this.
-    pub p999: Duration,
-    /// None is longer.
-    pub max: Duration,
-}
+use crate::summary::{Percentiles, Summary, share};
 
 impl Run {
     /// What all requests came to that are counted.
@@ -106,6 +63,49 @@ impl Run {
     pub fn of_kind_between(&self, kind: usize, from: Duration, to: Duration) -> Summary {
         let of_kind = self.records.iter().filter(|record| record.kind == kind);
         Summary::of(of_kind.filter(|record| from <= record.due && record.due < to))
+    }
+
+    /// What those came to that were due in each stretch of so long, one after the other, up to the end of the scenario.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millpond_sim::{Arrivals, Callers, Hold, Scenario, run};
+    /// # let callers = Callers::new(Arrivals::even(50.0), Hold::Constant(Duration::ZERO), Duration::MAX);
+    /// let run = run(&Scenario::new(4, callers).lasting(Duration::from_secs(5)));
+    /// let seconds = run.over_time(Duration::from_secs(1));
+    /// assert_eq!((seconds.len(), seconds[4].requests), (5, 50));
+    /// ```
+    #[must_use]
+    pub fn over_time(&self, width: Duration) -> Vec<Summary> {
+        self.stretches(width, |_| true)
+    }
+
+    /// The same for those of one kind.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use millpond_sim::{Arrivals, Callers, Hold, Scenario, run};
+    /// # let callers = Callers::new(Arrivals::even(50.0), Hold::Constant(Duration::ZERO), Duration::MAX);
+    /// let run = run(&Scenario::new(4, callers).lasting(Duration::from_secs(5)));
+    /// let second = Duration::from_secs(1);
+    /// assert_eq!(run.over_time_of(0, second), run.over_time(second));
+    /// ```
+    #[must_use]
+    pub fn over_time_of(&self, kind: usize, width: Duration) -> Vec<Summary> {
+        self.stretches(width, |record| record.kind == kind)
+    }
+
+    fn stretches(&self, width: Duration, counts: impl Fn(&Record) -> bool) -> Vec<Summary> {
+        let width = width.max(Duration::from_millis(1));
+        let place = |due: Duration| (due.as_nanos() / width.as_nanos()) as usize;
+        let last = place(self.scenario.lasts.saturating_sub(Duration::from_nanos(1)));
+        let mut stretches = vec![Vec::new(); last + 1];
+        for record in self.records.iter().filter(|record| counts(record)) {
+            if let Some(stretch) = stretches.get_mut(place(record.due)) {
+                stretch.push(record);
+            }
+        }
+        stretches.into_iter().map(|records| Summary::of(records.into_iter())).collect()
     }
 
     /// How many of the requests were of use: the good among all that came.
@@ -244,7 +244,7 @@ impl Run {
     /// How many of those due in each tenth of a second had such a fate.
     fn in_tenths(&self, counts: impl Fn(Fate) -> bool) -> Vec<u32> {
         let tenth = |time: Duration| (time.as_millis() / 100) as usize;
-        let mut tenths = vec![0; tenth(self.scenario.lasts)];
+        let mut tenths = vec![0; tenth(self.scenario.lasts).min(MOST_TENTHS)];
         for record in self.records.iter().filter(|record| counts(record.fate)) {
             if let Some(count) = tenths.get_mut(tenth(record.due)) {
                 *count += 1;
@@ -253,98 +253,6 @@ impl Run {
         tenths
     }
 }
-
-impl Summary {
-    fn of<'a>(records: impl Iterator<Item = &'a Record>) -> Self {
-        let mut summary = Self::default();
-        let (mut waits, mut totals) = (Vec::new(), Vec::new());
-        for record in records {
-            summary.requests += 1;
-            summary.attempts += u64::from(record.attempts);
-            summary.held += record.held;
-            match record.fate {
-                Fate::Good => summary.good += 1,
-                Fate::Late => {
-                    summary.late += 1;
-                    summary.wasted += record.held;
-                }
-                Fate::Refused(why) => *summary.refused.entry(why).or_default() += 1,
-                Fate::Left => summary.left += 1,
-                Fate::Unfinished => summary.unfinished += 1,
-            }
-            if let Fate::Good | Fate::Late = record.fate {
-                waits.push(record.wait);
-                totals.push(record.end - record.due);
-            }
-        }
-        (summary.wait, summary.total) = (Percentiles::of(waits), Percentiles::of(totals));
-        summary
-    }
-
-    /// The good among all that came; 1 if none came.
-    ///
-    /// ```
-    /// assert_eq!(millpond_sim::Summary::default().useful(), 1.0);
-    /// ```
-    #[must_use]
-    pub fn useful(&self) -> f64 {
-        share(self.good, self.requests).unwrap_or(1.0)
-    }
-
-    /// The refused among all that came, for any [`ShedReason`], because too many waited, or because the deadline passed.
-    ///
-    /// ```
-    /// assert_eq!(millpond_sim::Summary::default().turned_away(), 0.0);
-    /// ```
-    #[must_use]
-    pub fn turned_away(&self) -> f64 {
-        share(self.refused.values().sum::<u64>() + self.left, self.requests).unwrap_or(0.0)
-    }
-
-    /// How many were refused for this reason.
-    ///
-    /// ```
-    /// use millpond_core::ShedReason;
-    /// assert_eq!(millpond_sim::Summary::default().shed(ShedReason::Overloaded), 0);
-    /// ```
-    #[must_use]
-    pub fn shed(&self, reason: ShedReason) -> u64 {
-        self.refused.get(&Why::Shed(reason)).copied().unwrap_or(0)
-    }
-
-    /// How often a request asked in the mean; 1 if none came.
-    ///
-    /// ```
-    /// assert_eq!(millpond_sim::Summary::default().amplification(), 1.0);
-    /// ```
-    #[must_use]
-    pub fn amplification(&self) -> f64 {
-        share(self.attempts, self.requests).unwrap_or(1.0)
-    }
-
-    /// How much of the time that resources were held was for nothing.
-    ///
-    /// ```
-    /// assert_eq!(millpond_sim::Summary::default().waste(), 0.0);
-    /// ```
-    #[must_use]
-    pub fn waste(&self) -> f64 {
-        if self.held.is_zero() { 0.0 } else { self.wasted.div_duration_f64(self.held) }
-    }
-}
-
-impl Percentiles {
-    pub(crate) fn of(mut times: Vec<Duration>) -> Self {
-        times.sort_unstable();
-        let at = |per_mille: usize| {
-            // The smallest that so many are not longer than.
-            let rank = (times.len() * per_mille).div_ceil(1000).max(1);
-            times.get(rank - 1).copied().unwrap_or_default()
-        };
-        Self { p50: at(500), p99: at(990), p999: at(999), max: at(1000) }
-    }
-}
-
 /// How long after `end` the first two seconds in a row begin in which there is as much as usual, but for one in a hundred (or
 /// one). Both are counted in tenths of a second.
 fn first_normal(counts: &[u32], usual: &[u32], end: Duration) -> Option<Duration> {
@@ -372,6 +280,34 @@ fn max_min(asked: &[f64], total: f64) -> Vec<f64> {
     dues
 }
 
-fn share(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
+/// How many tenths of a second are looked at: some days. A closed loop may be told to last for ever.
+const MOST_TENTHS: usize = 1 << 23;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn what_one_does_not_need_is_shared_by_the_others() {
+        assert_eq!(max_min(&[10.0, 2.0, 30.0], 18.0), [8.0, 2.0, 8.0]);
+        assert_eq!(max_min(&[1.0, 2.0], 10.0), [1.0, 2.0]);
+        assert_eq!(max_min(&[9.0, 9.0], 4.0), [2.0, 2.0]);
+    }
+
+    #[test]
+    fn well_again_is_two_good_seconds_in_a_row() {
+        let usual = vec![10; 60];
+        let mut counts = usual.clone();
+        assert_eq!(first_normal(&counts, &usual, 1000 * MS), Some(Duration::ZERO));
+        // One in a hundred is forgiven, two are not.
+        counts[19] = 9;
+        assert_eq!(first_normal(&counts, &usual, 1000 * MS), Some(Duration::ZERO));
+        counts[18] = 9;
+        assert_eq!(first_normal(&counts, &usual, 1000 * MS), Some(900 * MS));
+        counts[45] = 0;
+        assert_eq!(first_normal(&counts, &usual, 1000 * MS), Some(900 * MS));
+        assert_eq!(first_normal(&counts, &usual, 3000 * MS), None);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use millpond_core::{Config, Overload};
+use millpond_core::{Config, Lane, Overload};
 
 use crate::{Arrivals, Fault, Hold};
 
@@ -142,7 +142,7 @@ pub enum Policy {
     Fifo,
     /// [`Overload::TargetWait`].
     TargetWait(Duration),
-    /// `timeout(d, pool.get())` around a queue without bounds: first come first served, until each leaves at its deadline.
+    /// `timeout(d, pool.get())` around one queue without bounds: first come first served, until each leaves at its deadline.
     BareTimeout,
     /// A queue without bounds that nobody leaves, not even those who no longer want anything.
     Zombies,
@@ -245,7 +245,9 @@ impl Scenario {
         };
         if let Policy::BareTimeout | Policy::Zombies = policy {
             config.max_waiters = u32::MAX;
-            config.lanes.iter_mut().for_each(|lane| lane.max_waiters = u32::MAX);
+            for lane in &mut config.lanes {
+                *lane = Lane { max_waiters: u32::MAX, head_start: Duration::ZERO, reserved: 0 };
+            }
             for callers in &mut other.callers {
                 (callers.told, callers.at_deadline) = match policy {
                     Policy::BareTimeout => (Told::Timeout(callers.deadline), AtDeadline::Leaves),

@@ -208,3 +208,16 @@ fn nobody_is_told_anything_but_by_the_pool() {
     assert!(deadline > 1000 && run.summary().left == 0);
     assert!(run.refusals.iter().all(|refused| refused.after == 100 * MS));
 }
+
+#[test]
+fn what_was_seen_over_time_adds_up() {
+    let run = run(&mixture());
+    let area: f64 = run.moments.iter().map(|m| f64::from(m.lent)).sum();
+    let held: f64 = run.records.iter().map(|record| record.held.as_secs_f64()).sum();
+    // The most within each moment: a little more than what there was.
+    let seen = area * run.grain.as_secs_f64();
+    assert!(seen >= held && seen < held * 1.2, "{seen} seen, {held} held");
+    assert!(run.moments.iter().all(|moment| moment.lent <= 10));
+    let good: u64 = run.over_time(SECOND).iter().map(|second| second.good).sum();
+    assert_eq!(good, run.between(Duration::ZERO, run.scenario.lasts).good);
+}

@@ -120,3 +120,12 @@ fn holds_have_their_mean_and_their_variance() {
         assert!((square.sqrt() / found - cv).abs() < 0.1, "{hold:?}: {}", square.sqrt() / found);
     }
 }
+
+#[test]
+fn a_rate_that_is_no_number_brings_nobody() {
+    for rate in [f64::NAN, f64::INFINITY, -1.0, 0.0] {
+        let callers =
+            Callers::new(Arrivals::poisson(rate), Hold::Constant(Duration::ZERO), Duration::MAX);
+        assert_eq!(run(&Scenario::new(1, callers)).records.len(), 0, "{rate}");
+    }
+}

@@ -4,10 +4,11 @@
 use super::shelf::Age;
 use super::world::World;
 use crate::core::Mode;
+use crate::overload::Look;
 use crate::slots::State;
 use crate::timers::TimerKey;
 use crate::waiters::Standing;
-use crate::{Core, WaiterId};
+use crate::{Overload, WaiterId};
 
 /// Bits, appended.
 #[derive(Clone, Copy, Debug, Default)]
@@ -55,12 +56,15 @@ impl World {
             self.push_slot(slot, &mut key);
         }
         self.push_callers(&mut key);
+        if core.config.overload != Overload::Fifo {
+            self.push_policy(&mut key);
+        }
         key.bits
     }
 
     fn push_slot(&self, slot: u32, key: &mut Packer) {
         if !self.slots().contains(&slot) {
-            return key.push(0, 17);
+            return key.push(0, 18);
         }
         let state = self.state_of(slot);
         let code = match state {
@@ -95,6 +99,25 @@ impl World {
         let alive = !matches!(state, State::Vacant | State::Closing | State::Stuck);
         key.flag(self.doubted & (1 << slot) != 0 && alive);
         key.flag(self.core.is_suspect(slot) && alive);
+        key.flag(self.core.is_tied(slot));
+    }
+
+    /// What is known of load. Between two intervals nothing is.
+    fn push_policy(&self, key: &mut Packer) {
+        let watched = self.core.timers.get(TimerKey::Overload).is_some();
+        let (refused, down) = self.core.strain.canonical();
+        key.flag(watched);
+        key.flag(refused);
+        key.flag(down);
+        for lane in &self.core.lanes {
+            let Look { prompt, harmed, refused } =
+                if watched { lane.look } else { Look::default() };
+            key.flag(prompt);
+            key.flag(harmed);
+            key.flag(refused > 0);
+            key.flag(lane.overloaded_since.is_some());
+            key.push(lane.relief, 2);
+        }
     }
 
     fn push_callers(&self, key: &mut Packer) {
@@ -105,26 +128,29 @@ impl World {
             .map(|caller| caller.id)
             .filter(|id| core.waiters.get(*id).standing == Standing::Lapsed)
             .collect();
-        lapsed.sort_unstable_by_key(|id| features(core, *id));
+        lapsed.sort_unstable_by_key(|id| self.features(*id));
         let queue: Vec<_> = core.waiters.queued().collect();
         for group in [&self.offered, &queue, &lapsed] {
             for id in group {
                 key.flag(true);
-                key.push(features(core, *id), 5);
+                key.push(self.features(*id), 7);
             }
             key.flag(false);
         }
     }
-}
 
-/// What is to be known of a caller besides its place in line.
-fn features(core: &Core, id: WaiterId) -> u32 {
-    let waiter = core.waiters.get(id);
-    let slot = core.offered(id).map_or(0, |slot| slot + 1);
-    let deadline = core.timers.get(TimerKey::Deadline(id.index())).is_some();
-    slot | u32::from(deadline) << 2
-        | u32::from(waiter.expired) << 3
-        | u32::from(waiter.requeued) << 4
+    /// What is to be known of a caller besides its place in line.
+    fn features(&self, id: WaiterId) -> u32 {
+        let core = &self.core;
+        let waiter = core.waiters.get(id);
+        let slot = core.offered(id).map_or(0, |slot| slot + 1);
+        let deadline = core.timers.get(TimerKey::Deadline(id.index())).is_some();
+        slot | u32::from(deadline) << 2
+            | u32::from(waiter.expired) << 3
+            | u32::from(waiter.requeued) << 4
+            | u32::from(self.is_tired(id)) << 5
+            | waiter.lane << 6
+    }
 }
 
 // The key tells modes apart by number.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::cast::{Stage, Task};
+use super::policy::{self, Load};
 use super::world::World;
 use crate::core::Mode;
 use crate::io::{Action, Input, Job, Outcome, Why};
@@ -29,6 +30,7 @@ pub(super) struct Before {
     pub(super) claims_late: bool,
     /// Whether that is not the first time.
     was_late: bool,
+    pub(super) load: Load,
 }
 
 impl Before {
@@ -65,7 +67,13 @@ impl Before {
             },
             claims_late,
             was_late,
+            load: Load::of(world),
         }
+    }
+
+    /// The lane of a caller that was there.
+    pub(super) fn lane(&self, id: WaiterId) -> u32 {
+        self.load.lane(id)
     }
 }
 
@@ -108,6 +116,7 @@ pub(super) fn step(before: &Before, world: &World, input: Input, actions: &[Acti
                     Why::Deadline => caller.expired,
                     Why::Closed => core.is_closing(),
                     Why::CreateFailed => core.backoff.is_hopeless(),
+                    Why::Shed(reason) => policy::may_shed(before, world, id, reason),
                     _ => false,
                 };
                 if !woken(id) || !justified {
@@ -133,7 +142,17 @@ pub(super) fn step(before: &Before, world: &World, input: Input, actions: &[Acti
         return Err("all that lies idle is taken away to be checked".into());
     }
     enough_idle(before, world, input, actions)?;
-    in_order(before, input, actions, &served, &queue)
+    policy::step(before, world, input, actions, &served)?;
+    let lane_of = |id: WaiterId| {
+        if core.waiters.is_current(id) { core.waiters.get(id).lane } else { before.lane(id) }
+    };
+    for lane in core.waiters.lanes() {
+        let of = |ids: &[WaiterId]| -> Vec<_> {
+            ids.iter().copied().filter(|id| lane_of(*id) == lane).collect()
+        };
+        in_order(before, input, actions, &of(&served), &of(&queue))?;
+    }
+    Ok(())
 }
 
 /// Of what lies idle, that of which this is true.
@@ -295,6 +314,7 @@ pub(super) fn state(world: &World) -> Verdict {
         return Err("drained, and not empty, or the other way round".into());
     }
     callers(world)?;
+    policy::state(world)?;
     at_rest(world)
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::shelf::OLD;
-use crate::Config;
+use crate::{Config, Lane, Overload};
 
 /// A kind of step that a search may take besides those it always takes: a caller comes to wait, is polled, leaves or is
 /// forgotten; a borrower gives back by its bit or at the desk; a creation begins and ends; the claim window ends.
@@ -57,6 +57,8 @@ pub(super) enum Also {
     Late,
     /// Creations take long, so that returns may serve those who wait before.
     Paced,
+    /// Callers have waited for long.
+    Tires,
 }
 
 /// One search.
@@ -71,6 +73,9 @@ pub(super) struct Scope {
     pub(super) max_waiters: u32,
     pub(super) min_idle: u32,
     pub(super) fail_fast_after: Option<u32>,
+    pub(super) overload: Overload,
+    /// Whether there is a second lane, with a head start and a resource of its own.
+    pub(super) lanes: bool,
     pub(super) also: &'static [Also],
 }
 
@@ -89,6 +94,8 @@ impl Scope {
             max_waiters: 3,
             min_idle: 0,
             fail_fast_after: None,
+            overload: Overload::Fifo,
+            lanes: false,
             also,
         }
     }
@@ -109,6 +116,8 @@ impl Scope {
             min_idle: self.min_idle,
             max_creating: self.max_creating,
             fail_fast_after: self.fail_fast_after,
+            overload: self.overload,
+            lanes: if self.lanes { vec![SECOND_LANE] } else { Vec::new() },
             check_after_idle: OLD,
             keepalive: if self.has(Also::Keepalive) { OLD } else { Duration::MAX },
             idle_timeout,
@@ -117,3 +126,10 @@ impl Scope {
         }
     }
 }
+
+/// Where nobody has waited for long, its callers go first; where one of the others has, that one does.
+const SECOND_LANE: Lane = Lane { max_waiters: 2, head_start: Duration::from_nanos(1), reserved: 1 };
+/// How long one has waited that has waited for long: as long as a caller with a deadline would wait at all.
+pub(super) const LONG_WAIT: Duration = Duration::from_nanos(2);
+/// How long a lease takes.
+pub(super) const LEASE: Duration = Duration::from_nanos(1);

@@ -9,14 +9,17 @@ use super::world::World;
 use crate::core::Mode;
 use crate::io::{GiveBack, Job, Outcome};
 use crate::timers::TimerKey;
-use crate::waiters::Standing;
+use crate::waiters::{Standing, WaiterId};
 
 /// Something that happens. Callers and tasks by their place in the world's lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Arrive {
+        lane: u32,
         deadline: bool,
     },
+    /// A caller has waited for long.
+    Tire(usize),
     Try,
     Poll(usize),
     Leave(usize),
@@ -61,7 +64,12 @@ impl Step {
     fn feeds_core(self) -> bool {
         !matches!(
             self,
-            Self::TakeBit(_) | Self::GoHome(_) | Self::Age(_) | Self::Ripen(_) | Self::Expire(_)
+            Self::TakeBit(_)
+                | Self::GoHome(_)
+                | Self::Age(_)
+                | Self::Ripen(_)
+                | Self::Expire(_)
+                | Self::Tire(_)
         )
     }
 }
@@ -94,9 +102,19 @@ impl World {
 
     fn caller_steps(&self, scope: &Scope, into: &mut Vec<Step>) {
         if self.callers.len() < scope.callers {
-            into.push(Step::Arrive { deadline: false });
-            if scope.has(Also::Deadlines) {
-                into.push(Step::Arrive { deadline: true });
+            for lane in self.core.waiters.lanes() {
+                into.push(Step::Arrive { lane, deadline: false });
+                if scope.has(Also::Deadlines) {
+                    into.push(Step::Arrive { lane, deadline: true });
+                }
+            }
+        }
+        if scope.has(Also::Tires) {
+            // Of each lane the first who is not tired: who came later has not waited for longer.
+            for lane in self.core.waiters.lanes() {
+                let fresh = self.core.waiters.queue(lane).find(|id| !self.is_tired(*id));
+                let place = |id| self.callers.iter().position(|caller| caller.id == id);
+                into.extend(fresh.and_then(place).map(Step::Tire));
             }
         }
         if scope.has(Also::Tries) {
@@ -247,6 +265,10 @@ impl World {
 
     fn standing(&self, index: usize) -> Standing {
         self.core.waiters.get(self.callers[index].id).standing
+    }
+
+    pub(super) fn is_tired(&self, id: WaiterId) -> bool {
+        self.core.waiters.get(id).since < self.now()
     }
 
     pub(super) fn is_too_old(&self, slot: u32) -> bool {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::cast::{Caller, Stage, Task};
 use super::planted::Defect;
 use super::rules::{self, Before};
-use super::scope::{Also, Scope};
+use super::scope::{Also, LEASE, LONG_WAIT, Scope};
 use super::shelf::{Age, Race, Shelf};
 use super::step::Step;
 use crate::core::Mode;
@@ -13,7 +13,7 @@ use crate::io::{Action, GiveBack, Idle, Input, Job, Outcome, Request};
 use crate::slots::State;
 use crate::timers::TimerKey;
 use crate::waiters::Standing;
-use crate::{Core, SlotId, WaiterId};
+use crate::{Core, Overload, SlotId, WaiterId};
 
 /// A state of the model.
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub(super) struct World {
     pub(super) void: u8,
     /// What must not be lent before a check has passed.
     pub(super) doubted: u8,
+    /// Lent to callers of the second lane.
+    pub(super) second: u8,
     pub(super) closings: u8,
     pub(super) draineds: u8,
     /// Whether creations take long.
@@ -54,6 +56,7 @@ impl World {
             offered: Vec::new(),
             void: 0,
             doubted: 0,
+            second: 0,
             closings: 0,
             draineds: 0,
             paced: scope.has(Also::Paced),
@@ -94,9 +97,16 @@ impl World {
     fn go(&mut self, step: Step) -> Result<(), String> {
         let now = self.now();
         match step {
-            Step::Arrive { deadline } => {
-                let deadline = deadline.then(|| now + Duration::from_secs(30));
-                self.feed(Input::Wait(Request::until(deadline)))
+            Step::Arrive { lane, deadline } => {
+                let covers_lease = deadline && self.core.config.overload != Overload::Fifo;
+                let patience = if covers_lease { LONG_WAIT } else { Duration::from_secs(30) };
+                let deadline = deadline.then(|| now + patience);
+                self.feed(Input::Wait(Request { lane, deadline, covers_lease }))
+            }
+            Step::Tire(index) => {
+                let id = self.callers[index].id;
+                self.core.waiters.get_mut(id).since = now - LONG_WAIT;
+                Ok(())
             }
             Step::Try => self.feed(Input::Try),
             Step::Poll(index) => {
@@ -115,7 +125,7 @@ impl World {
             }
             Step::GoHome(slot) => {
                 self.lent &= !(1 << slot);
-                if self.shelf.attended {
+                if self.shelf.attended || self.core.is_tied(slot) {
                     self.shelf.ages[slot as usize] = Age::Fresh;
                     return self.feed(Input::GiveBack(slot, GiveBack::Unused));
                 }
@@ -275,27 +285,37 @@ impl World {
         if self.paced {
             self.core.pace.assume(Duration::from_secs(1));
         }
+        self.core.holds.assume(LEASE);
         let now = self.now();
         let mut actions: Vec<_> = self.core.handle(input, now, &mut self.shelf).collect();
+        if let Input::GiveBack(slot, _) = input {
+            self.second &= !(1 << slot);
+        }
         self.lent &= !std::mem::take(&mut self.shelf.came_home);
         if let Some(defect) = self.planted {
             defect.after(self, input, &mut actions);
         }
         for action in &actions {
-            self.perform(*action, input)?;
+            self.perform(*action, input, &before)?;
         }
         rules::step(&before, self, input, &actions)?;
         self.remember_offers(&actions);
         Ok(())
     }
 
-    fn perform(&mut self, action: Action, input: Input) -> Result<(), String> {
+    fn perform(&mut self, action: Action, input: Input, before: &Before) -> Result<(), String> {
         match action {
             Action::Lend(id) if matches!(input, Input::Take(_)) => {
                 self.unvetted |= 1 << id.index();
             }
             Action::Lend(id) => {
+                let lane = match input {
+                    Input::Wait(request) => request.lane,
+                    Input::Claim(caller) => before.lane(caller),
+                    _ => 0,
+                };
                 self.drop_caller(input);
+                self.second |= u8::from(lane == 1) << id.index();
                 rules::lent(self, id.index())?;
                 self.lent |= 1 << id.index();
             }

@@ -66,7 +66,9 @@ impl Pool {
         match self.callers[caller].standing {
             Standing::Offered(_) => self.callers[caller].expired = true,
             Standing::Waiting => {
-                let ahead = self.line.iter().take_while(|other| **other != caller).count();
+                let lane = self.callers[caller].lane;
+                let before = self.line.iter().take_while(|other| **other != caller);
+                let ahead = before.filter(|other| self.callers[**other].lane == lane).count();
                 self.refuse(caller, Why::Deadline, ahead, now);
             }
             Standing::Lapsed => self.refuse(caller, Why::Deadline, 0, now),

@@ -124,6 +124,7 @@ impl Pool {
             began: now,
             begun: false,
             suspect: false,
+            tied: None,
             proved: None,
             task: 0,
             timeout: None,

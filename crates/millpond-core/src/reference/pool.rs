@@ -36,6 +36,8 @@ pub(super) struct Slot {
     pub(super) began: Instant,
     pub(super) begun: bool,
     pub(super) suspect: bool,
+    /// The lane it counts for.
+    pub(super) tied: Option<u32>,
     pub(super) proved: Option<Instant>,
     pub(super) task: usize,
     pub(super) timeout: Alarm,
@@ -53,6 +55,7 @@ pub(super) enum Standing {
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     pub(super) standing: Standing,
+    pub(super) lane: u32,
     pub(super) came: Instant,
     pub(super) deadline: Alarm,
     pub(super) window: Alarm,
@@ -74,6 +77,7 @@ pub(super) struct Pool {
     pub(super) config: Config,
     pub(super) slots: Vec<Slot>,
     pub(super) callers: Vec<Caller>,
+    /// All who wait, of all lanes; of each lane, in the order in which they are served.
     pub(super) line: VecDeque<usize>,
     /// Those with an offer, in the order in which they got it.
     pub(super) offered: Vec<usize>,
@@ -189,7 +193,7 @@ impl Pool {
 
     fn hear(&mut self, told: Told, now: Instant, chance: &Chance) {
         match told {
-            Told::Wait(deadline) => self.wait(deadline, now),
+            Told::Wait(lane, deadline) => self.wait(lane, deadline, now),
             Told::Try if self.is_closing() => {}
             Told::Try => {
                 self.serve(now);
@@ -249,7 +253,8 @@ impl Pool {
                 for slot in self.recall_offers(now) {
                     self.place(slot, now, now);
                 }
-                self.said.extend(self.line.iter().map(|caller| Said::Wake(*caller)));
+                let line = self.lane_by_lane();
+                self.said.extend(line.into_iter().map(Said::Wake));
             }
             Told::Take(slot) => {
                 let there = self.slots.get_mut(slot as usize).filter(|it| it.place == Place::Idle);
@@ -263,17 +268,18 @@ impl Pool {
         }
     }
 
-    fn wait(&mut self, deadline: Option<Instant>, now: Instant) {
+    fn wait(&mut self, lane: u32, deadline: Option<Instant>, now: Instant) {
         let mut why = Why::Closed;
         if !self.is_closing() {
             self.serve(now);
             if let Some(slot) = self.for_caller(now) {
-                return self.said.push(Said::Lend(slot));
+                self.tie(slot, lane);
+                return self.say_lent(slot);
             }
             why = if deadline.is_some_and(|deadline| deadline <= now) {
                 self.unasked = 1;
                 Why::Deadline
-            } else if self.line.len() >= self.config.max_waiters as usize {
+            } else if self.waiting_in(lane) >= self.lane(lane).max_waiters as usize {
                 self.unasked = 1;
                 Why::TooManyWaiters
             } else {
@@ -281,6 +287,7 @@ impl Pool {
                 let deadline = deadline.map(|at| (at, self.order()));
                 self.callers.push(Caller {
                     standing: Standing::Waiting,
+                    lane,
                     came: now,
                     deadline,
                     window: None,
@@ -293,7 +300,7 @@ impl Pool {
                 return self.said.push(Said::Queue(caller));
             };
         }
-        let reason = self.reason(why, self.line.len(), now, now);
+        let reason = self.reason(why, self.waiting_in(lane), now, now);
         self.said.push(Said::Refuse(reason));
     }
 
@@ -316,7 +323,7 @@ impl Pool {
                 self.slots[slot as usize].place = Place::Lent;
                 self.lapses = (0, None);
                 self.offered.retain(|other| *other != caller);
-                self.said.push(Said::Lend(slot));
+                self.say_lent(slot);
             }
             Standing::Refused(reason) => self.said.push(Said::Refuse(reason)),
             _ => return,
@@ -344,8 +351,10 @@ impl Pool {
     }
 
     pub(super) fn refuse_line(&mut self, why: Why, now: Instant) {
-        for (ahead, caller) in std::mem::take(&mut self.line).into_iter().enumerate() {
-            self.refuse(caller, why, ahead, now);
+        let mut ahead = [0; 3];
+        for caller in self.lane_by_lane() {
+            let ahead = &mut ahead[self.callers[caller].lane as usize];
+            self.refuse(caller, why, std::mem::replace(ahead, *ahead + 1), now);
         }
     }
 
@@ -410,7 +419,8 @@ impl Pool {
         }
         counts.abandoned = u32::try_from(self.abandoned.len()).expect("a few");
         counts.waiting = u32::try_from(self.line.len()).expect("a few");
-        counts.oldest_wait = self.line.front().map(|caller| self.callers[*caller].came);
+        let fronts = (0..3).filter_map(|lane| self.first_in(lane));
+        counts.oldest_wait = fronts.map(|caller| self.callers[caller].came).min();
         counts
     }
 }

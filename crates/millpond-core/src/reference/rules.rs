@@ -91,7 +91,9 @@ impl Pool {
     }
 
     fn offer(&mut self, slot: u32, now: Instant) {
-        let Some(caller) = self.line.pop_front() else { return };
+        let Some(caller) = self.first_in_line() else { return };
+        self.line.retain(|other| *other != caller);
+        self.tie(slot, self.callers[caller].lane);
         self.slots[slot as usize].place = Place::Offered;
         self.callers[caller].standing = Standing::Offered(slot);
         let window = self.config.claim_window / (1 << self.lapses.0.min(10));
@@ -103,6 +105,7 @@ impl Pool {
 
     /// A resource that may be lent has come home.
     pub(super) fn place(&mut self, index: u32, since: Instant, now: Instant) {
+        self.untie(index);
         self.slots[index as usize].since = since;
         if self.is_unwanted(index, now) {
             self.start(index, Job::Close, now);
@@ -132,6 +135,7 @@ impl Pool {
     }
 
     pub(super) fn give_back(&mut self, index: u32, how: GiveBack, now: Instant) {
+        self.untie(index);
         if matches!(how, GiveBack::Unused | GiveBack::Reset) {
             self.pace.returns.push(now);
         }
@@ -303,6 +307,7 @@ impl Pool {
         let mut slots = Vec::new();
         for caller in std::mem::take(&mut self.offered).into_iter().rev() {
             let Standing::Offered(slot) = self.callers[caller].standing else { continue };
+            self.untie(slot);
             self.withdraw(caller, now);
             if self.callers[caller].standing == Standing::Lapsed {
                 self.callers[caller].standing = Standing::Waiting;

@@ -5,12 +5,12 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::io::GiveBack;
-use crate::{Config, Overload};
+use crate::{Config, Lane, Overload};
 
 /// One step of a run. Callers, borrowers and tasks are chosen by number among those there are at the time.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
-    Get(Option<Duration>),
+    Get(u32, Option<Duration>),
     Try,
     Poll(usize),
     /// One of those is polled that were woken, as happens mostly.
@@ -49,7 +49,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
     let how =
         prop_oneof![Just(GiveBack::Reset), Just(GiveBack::Discard), Just(GiveBack::Detached),];
     prop_oneof![
-        24 => prop::option::of(time()).prop_map(Step::Get),
+        24 => (0u32..3, prop::option::of(time())).prop_map(|(lane, time)| Step::Get(lane, time)),
         5 => Just(Step::Try),
         4 => any::<usize>().prop_map(Step::Poll),
         24 => any::<usize>().prop_map(Step::PollWoken),
@@ -87,18 +87,32 @@ fn long_time() -> impl Strategy<Value = Duration> {
     (0u64..900_000_000_000).prop_map(Duration::from_nanos)
 }
 
+/// Up to two lanes beside the default one.
+fn lanes() -> impl Strategy<Value = Vec<Lane>> {
+    let head_start = prop_oneof![Just(Duration::ZERO), time(), Just(Duration::MAX)];
+    let lane = (0u32..=8, head_start, prop_oneof![Just(0), 0u32..=4]);
+    let lane = lane.prop_map(|(max_waiters, head_start, reserved)| Lane {
+        max_waiters,
+        head_start,
+        reserved,
+    });
+    prop_oneof![Just(Vec::new()), prop::collection::vec(lane, 1..=2)]
+}
+
 /// A small pool. All times differ, none is a multiple of another, and the back-off is long, so that it seldom ends at once.
 pub(super) fn settings() -> impl Strategy<Value = Config> {
     let numbers = (0u32..=8, prop_oneof![Just(0), 0u32..=5], 0u32..=20, 1u32..=4);
     let keepalive =
         prop_oneof![2 => Just(Duration::MAX), 1 => Just(Duration::from_nanos(900_000_097))];
-    (numbers, prop::option::of(1u32..=4), keepalive, any::<u64>()).prop_map(
-        |((max_size, min_idle, max_waiters, max_creating), fail_fast_after, keepalive, seed)| {
+    let policy = (prop::option::of(1u32..=4), lanes());
+    (numbers, policy, keepalive, any::<u64>()).prop_map(
+        |(numbers, (fail_fast_after, lanes), keepalive, seed)| {
+            let (max_size, min_idle, max_waiters, max_creating) = numbers;
             Config {
                 max_size,
                 min_idle,
                 max_waiters,
-                lanes: Vec::new(),
+                lanes,
                 overload: Overload::Fifo,
                 max_creating,
                 create_timeout: Duration::from_nanos(2_300_000_011),

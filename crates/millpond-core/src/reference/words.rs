@@ -61,7 +61,7 @@ impl From<Refusal> for Reason {
 /// An input, with numbers instead of ids.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Told {
-    Wait(Option<Instant>),
+    Wait(u32, Option<Instant>),
     Try,
     Claim(usize),
     Cancel(usize),

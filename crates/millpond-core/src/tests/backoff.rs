@@ -114,6 +114,50 @@ fn one_probe_at_a_time_while_creating_fails() {
 }
 
 #[test]
+fn before_the_first_failure_nothing_but_the_limit_bounds_creations() {
+    let mut rig = Rig::with(|config| (config.max_size, config.max_creating) = (16, 8));
+    rig.queue_many(16);
+    assert_eq!(rig.counts().creating, 8);
+    rig.create();
+    assert_eq!(rig.counts().creating, 8);
+}
+
+#[test]
+fn after_an_outage_each_round_of_creations_is_twice_as_many() {
+    let mut rig = Rig::with(|config| (config.max_size, config.max_creating) = (64, 8));
+    rig.queue_many(64);
+    for _ in 0..8 {
+        rig.fail(true);
+    }
+    rig.pass(rig.pause());
+    for round in [1, 2, 4, 8, 8] {
+        assert_eq!(rig.counts().creating, round);
+        for _ in 0..round {
+            rig.create();
+        }
+    }
+}
+
+#[test]
+fn a_failure_on_the_way_up_begins_anew() {
+    let mut rig = Rig::with(|config| (config.max_size, config.max_creating) = (64, 8));
+    rig.queue_many(64);
+    for _ in 0..8 {
+        rig.fail(true);
+    }
+    rig.pass(rig.pause());
+    for _ in 0..3 {
+        rig.create();
+    }
+    assert_eq!(rig.counts().creating, 4);
+    for _ in 0..4 {
+        rig.fail(true);
+    }
+    rig.pass(rig.pause());
+    assert_eq!(rig.counts().creating, 1);
+}
+
+#[test]
 fn four_refused_at_once_pause_as_long_as_one() {
     let mut rig = Rig::with(|config| (config.max_size, config.max_creating) = (8, 4));
     rig.queue_many(8);

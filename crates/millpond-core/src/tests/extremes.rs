@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::rig::{Answer, Rig, ms, secs, some_instant};
-use crate::io::{GiveBack, Input, Job, Outcome, Why};
-use crate::{Bits, Config, Core};
+use crate::io::{GiveBack, Input, Job, Outcome, Request, Why};
+use crate::timers::TimerKey;
+use crate::{Bits, Config, Core, Lane, Overload};
 
 fn everything_for_ever(config: &mut Config) {
     config.create_timeout = Duration::MAX;
@@ -161,4 +162,57 @@ fn the_first_input_decides_about_the_bits() {
     let mut core = Core::new(Config::default());
     core.handle(Input::Tick, now, &mut bits).for_each(drop);
     assert!(bits.attended);
+}
+
+/// Settings of policy at their ends, with everything that it is asked for.
+#[test]
+fn policy_survives_every_extreme() {
+    let policies = [
+        Overload::Auto,
+        Overload::Fifo,
+        Overload::TargetWait(Duration::MAX),
+        Overload::TargetWait(Duration::ZERO),
+    ];
+    let patiences = [Duration::MAX, Duration::ZERO, Duration::from_nanos(1), secs(1 << 40)];
+    let holds = [Duration::ZERO, Duration::from_nanos(1), secs(1 << 33)];
+    for (policy, patience) in policies.iter().flat_map(|it| patiences.map(|other| (*it, other))) {
+        for (hold, max) in holds.into_iter().flat_map(|hold| [(hold, 1), (hold, u32::MAX)]) {
+            let lane = Lane { max_waiters: u32::MAX, head_start: patience, reserved: max };
+            let mut rig = Rig::filled_with(2, |config| {
+                everything_for_ever(config);
+                (config.overload, config.lanes) = (policy, vec![lane]);
+            });
+            let lent = [rig.lend(), rig.get_in(1).lent()];
+            rig.feed(Input::Resize(max));
+            for round in 0..40 {
+                for lane in 0..2 {
+                    for covers_lease in [false, true] {
+                        let deadline = rig.now.checked_add(patience);
+                        rig.ask(Request { lane, deadline, covers_lease });
+                    }
+                }
+                if let Some(slot) = lent.get(round) {
+                    rig.skip(hold);
+                    rig.bring(*slot);
+                }
+                rig.pass(ms(100));
+            }
+            rig.feed(Input::Resize(0));
+            rig.feed(Input::Close);
+        }
+    }
+}
+
+/// A clock that stands still, jumps ahead and goes back, in the middle of intervals.
+#[test]
+fn intervals_survive_every_clock() {
+    let mut rig = Rig::strained(ms(50), |_| {});
+    for jump in [0, 1 << 33, 0, 1 << 33] {
+        rig.queue();
+        rig.skip(secs(jump));
+        rig.feed(Input::Tick);
+        rig.now -= secs(jump / 2);
+        rig.feed(Input::Tick);
+    }
+    assert!(rig.core.timers.get(TimerKey::Overload) > rig.core.latest());
 }

@@ -256,18 +256,18 @@ fn what_is_offered_when_everything_is_retired_is_released() {
     rig.cancel(id);
     assert_eq!(rig.counts().closing, 1, "of slot {own}");
     assert_eq!(tied(&rig), 0);
-    assert_eq!(rig.core.lanes[1].held(), 0);
+    assert_eq!(rig.core.lanes[1].held, 0);
 }
 
 #[test]
 fn what_is_offered_when_the_driver_is_lost_is_released_and_tied_again_when_it_is_offered_again() {
     let (mut rig, id, _) = with_an_offer();
     rig.feed(Input::DriverLost);
-    assert_eq!((tied(&rig), rig.core.lanes[1].held()), (0, 0));
+    assert_eq!((tied(&rig), rig.core.lanes[1].held), (0, 0));
     rig.feed(Input::DriverUp);
     rig.finish(Job::Check, Outcome::Fit);
     assert!(rig.core.is_offered(id));
-    assert_eq!((tied(&rig), rig.core.lanes[1].held()), (1, 1));
+    assert_eq!((tied(&rig), rig.core.lanes[1].held), (1, 1));
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn an_offer_of_what_must_be_closed_is_released_when_its_caller_leaves() {
         way(&mut rig);
         rig.cancel(id);
         assert_eq!(rig.counts().closing, 1, "of slot {own}");
-        assert_eq!((tied(&rig), rig.core.lanes[1].held()), (0, 0));
+        assert_eq!((tied(&rig), rig.core.lanes[1].held), (0, 0));
     }
 }
 
@@ -321,5 +321,5 @@ fn a_pool_without_reserved_ones_ties_nothing() {
     let id = queue_in(&mut rig, 1);
     rig.home(0);
     rig.poll_lent(id);
-    assert_eq!((tied(&rig), rig.core.lanes[1].held()), (0, 0));
+    assert_eq!((tied(&rig), rig.core.lanes[1].held), (0, 0));
 }

@@ -3,6 +3,7 @@
 use super::rig::{Answer, Rig, ms, secs};
 use crate::WaiterId;
 use crate::io::{Input, Job, Why};
+use crate::timers::TimerKey;
 
 /// One resource, set aside for the first of those that queue; the claim window is a second.
 fn offered(others: usize) -> (Rig, WaiterId, Vec<WaiterId>) {
@@ -150,4 +151,69 @@ fn an_offer_made_before_a_pause_or_a_close_may_still_be_claimed() {
         rig.feed(input);
         assert_eq!(rig.poll_lent(first), 0, "{input:?}");
     }
+}
+
+#[test]
+fn a_thousand_who_never_come_cost_those_behind_them_about_two_windows() {
+    let mut rig = Rig::filled(1);
+    let lent = rig.lend();
+    rig.queue_many(1000);
+    let comes = rig.queue();
+    let start = rig.now;
+    rig.bring(lent);
+    while !rig.core.is_offered(comes) {
+        let due = rig.core.next_timeout().expect("somebody is offered something");
+        rig.pass(due - rig.now);
+    }
+    // The windows of the first ten add up to two; after that it is a millisecond for each.
+    assert!(rig.now - start < secs(3), "{:?}", rig.now - start);
+    assert_eq!(rig.poll_lent(comes), lent);
+}
+
+#[test]
+fn a_window_is_half_as_long_after_each_round_and_a_thousandth_in_the_end() {
+    let mut rig = Rig::filled(1);
+    let lent = rig.lend();
+    rig.queue_many(20);
+    rig.bring(lent);
+    for lapsed in 0..20 {
+        let window = secs(1) / (1 << lapsed.min(10));
+        let offers = rig.core.timers.keys().filter_map(|key| match key {
+            TimerKey::Offer(_) => rig.core.timers.get(key),
+            _ => None,
+        });
+        assert_eq!(offers.collect::<Vec<_>>(), [rig.now + window], "after {lapsed}");
+        rig.pass(window);
+    }
+}
+
+#[test]
+fn one_that_is_late_once_costs_the_next_nothing() {
+    let mut rig = Rig::filled(1);
+    let lent = rig.lend();
+    let _late = rig.queue();
+    let (next, last) = (rig.queue(), rig.queue());
+    rig.bring(lent);
+    rig.pass(secs(1));
+    rig.pass(ms(499));
+    assert_eq!(rig.poll_lent(next), lent, "half a window is enough for whoever comes");
+    rig.home(lent);
+    rig.pass(ms(999));
+    assert_eq!(rig.poll_lent(last), lent, "and after that it is a whole one again");
+}
+
+#[test]
+fn offers_that_nobody_came_for_at_the_same_time_are_one_round() {
+    let mut rig = Rig::filled(4);
+    let lent: Vec<_> = (0..4).map(|_| rig.lend()).collect();
+    rig.queue_many(4);
+    let next = rig.queue();
+    for slot in lent {
+        rig.bring(slot);
+        rig.pass(ms(10));
+    }
+    rig.pass(ms(960));
+    assert!(rig.core.is_offered(next), "the first of the four has not come");
+    rig.pass(ms(499));
+    assert!(rig.core.is_offered(next), "it has half a window, not a sixteenth");
 }

@@ -70,12 +70,13 @@ impl Rig {
 
     /// A pool that sheds, whose only resource is lent and is known to be held for `hold`. Nobody waits.
     pub(super) fn strained(hold: Duration, change: impl FnOnce(&mut Config)) -> Self {
+        let mut policy = Overload::Auto;
         let mut rig = Self::filled_with(1, |config| {
-            config.overload = Overload::Auto;
-            config.watched = true;
+            (config.overload, config.watched) = (policy, true);
             change(config);
+            // Policy begins to watch after this.
+            policy = std::mem::replace(&mut config.overload, Overload::Fifo);
         });
-        let policy = std::mem::replace(&mut rig.core.config.overload, Overload::Fifo);
         let lent = rig.lend();
         for _ in 0..40 {
             let next = rig.queue();
@@ -83,8 +84,6 @@ impl Rig {
             rig.home(lent);
             assert_eq!(rig.poll_lent(next), lent);
         }
-        // What is watched begins with the first who waits from now on.
-        rig.core.timers.clear(TimerKey::Overload);
         rig.core.config.overload = policy;
         assert_eq!(rig.core.hold().map(|hold| hold.mean), Some(hold));
         rig.log.clear();

@@ -25,6 +25,10 @@ pub struct Gate {
     pub seed: u64,
     /// What it was in the mean of all seeds.
     pub mean: f64,
+    /// With how many of the seeds it was not within the bound.
+    pub out: usize,
+    /// With how many seeds it was tried.
+    pub seeds: usize,
 }
 
 /// What a figure may be.
@@ -80,10 +84,7 @@ impl Gate {
             Of::Worst => self.worst,
             Of::Mean => self.mean,
         };
-        match self.bound {
-            Bound::AtLeast(least) => value >= least,
-            Bound::AtMost(most) => value <= most,
-        }
+        self.bound.holds(value)
     }
 
     /// One of its numbers as it is best read.
@@ -115,16 +116,25 @@ impl fmt::Display for Gate {
             Bound::AtMost(most) => ("at most", most),
         };
         let (worst, mean, bound) = (self.show(self.worst), self.show(self.mean), self.show(bound));
-        let Self { name, seed, .. } = self;
+        let Self { name, seed, out, seeds, .. } = self;
         match self.of {
             Of::Worst => write!(
                 f,
-                "{verdict} {name:<62} {worst:>10} {sign:>8} {bound:<8}  (seed {seed}; mean {mean})"
+                "{verdict} {name:<62} {worst:>10} {sign:>8} {bound:<8}  (seed {seed}; mean {mean}; {out} of {seeds} out)"
             ),
             Of::Mean => write!(
                 f,
                 "{verdict} {name:<62} {mean:>10} {sign:>8} {bound:<8}  (mean; seed {seed}: {worst})"
             ),
+        }
+    }
+}
+
+impl Bound {
+    fn holds(self, value: f64) -> bool {
+        match self {
+            Self::AtLeast(least) => value >= least,
+            Self::AtMost(most) => value <= most,
         }
     }
 }
@@ -189,8 +199,43 @@ fn worst(all: &[(u64, Vec<Reading>)], figure: usize) -> Gate {
         Bound::AtLeast(_) => -value,
         Bound::AtMost(_) => value,
     };
+    let out = values.clone().filter(|(_, value)| !first.bound.holds(*value)).count();
     let worst = values.max_by(|(_, a), (_, b)| badness(*a).total_cmp(&badness(*b)));
     let (seed, worst) = worst.unwrap_or((0, f64::NAN));
     let (name, bound, of, unit) = (first.name.clone(), first.bound, first.of, first.unit);
-    Gate { name, bound, of, unit, worst, seed, mean: sum / all.len() as f64 }
+    Gate { name, bound, of, unit, worst, seed, mean: sum / all.len() as f64, out, seeds: all.len() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(bound: Bound) -> Gate {
+        let values = [0.5, 0.9, 0.1, 0.7];
+        let read = |seed: u64| {
+            let value = values[usize::try_from(seed).unwrap_or(0)];
+            let reading = Reading::share("a", value, bound);
+            vec![reading.clone(), reading.in_the_mean()]
+        };
+        let gates = judge(&[0, 1, 2, 3], read);
+        assert!((gates[1].mean - 0.55).abs() < 1e-9);
+        assert!(gates[1].passed(), "the mean is within all of these bounds");
+        gates[0].clone()
+    }
+
+    #[test]
+    fn the_worst_seed_judges() {
+        let least = gate(Bound::AtLeast(0.2));
+        assert_eq!((least.worst, least.seed, least.out, least.passed()), (0.1, 2, 1, false));
+        assert!(gate(Bound::AtLeast(0.1)).passed());
+        let most = gate(Bound::AtMost(0.8));
+        assert_eq!((most.worst, most.seed, most.passed()), (0.9, 1, false));
+        assert!(gate(Bound::AtMost(0.9)).passed());
+    }
+
+    #[test]
+    fn what_never_came_fails() {
+        let gates = judge(&[1], |_| vec![Reading::after("a", None, Bound::AtMost(1e9))]);
+        assert!(!gates[0].passed() && gates[0].to_string().contains("never"));
+    }
 }

@@ -227,6 +227,7 @@ impl World<'_> {
         let lease = self.leases[slot as usize].take();
         let Some(attempt) = lease else { unreachable!("slot {slot} is not lent") };
         self.lent -= 1;
+        self.watch.lent(self.now, self.lent);
         let Attempt { since, request, began, .. } = self.attempts[attempt as usize];
         let deadline = self.kinds[self.kind(attempt)].deadline;
         let held = self.now - since;

@@ -16,6 +16,8 @@ pub(super) struct Watch {
     pub(super) open: u64,
 
     moments: Vec<Moment>,
+    /// How the pool is doing.
+    present: Moment,
     grain: u64,
     overloads: Vec<(u32, u64, Option<u64>)>,
     creating: Vec<(Duration, u32)>,
@@ -47,13 +49,9 @@ impl Watch {
         if self.creating.last().map_or(0, |(_, creating)| *creating) != counts.creating {
             self.creating.push((Duration::from_nanos(now), counts.creating));
         }
-        let hold = core.hold().map(|hold| hold.mean);
-        if let Some(moment) = self.moment(now) {
-            moment.waiting = moment.waiting.max(counts.waiting);
-            moment.lent = moment.lent.max(lent);
-            moment.creating = moment.creating.max(counts.creating);
-            moment.hold = hold.or(moment.hold);
-        }
+        let hold = core.hold().map(|hold| hold.mean).or(self.present.hold);
+        let (waiting, creating) = (counts.waiting, counts.creating);
+        self.see(now, Moment { waiting, lent, creating, hold });
         for note in core.notes() {
             match note {
                 Note::Overloaded { lane, .. } => self.overloads.push((lane, now, None)),
@@ -72,18 +70,24 @@ impl Watch {
     /// So many resources are lent from now on.
     pub(super) fn lent(&mut self, now: u64, lent: u32) {
         self.most_lent = self.most_lent.max(lent);
-        if let Some(moment) = self.moment(now) {
-            moment.lent = moment.lent.max(lent);
-        }
+        self.see(now, Moment { lent, ..self.present });
     }
 
-    fn moment(&mut self, now: u64) -> Option<&mut Moment> {
-        let place = usize::try_from(now / self.grain).ok().filter(|place| *place < MOST_MOMENTS)?;
-        if self.moments.len() <= place {
-            let hold = self.moments.last().and_then(|last| last.hold);
-            self.moments.resize(place + 1, Moment { hold, ..Moment::default() });
+    /// The pool is doing like this from now on.
+    fn see(&mut self, now: u64, present: Moment) {
+        let before = std::mem::replace(&mut self.present, present);
+        let place = usize::try_from(now / self.grain).unwrap_or(usize::MAX);
+        if place >= MOST_MOMENTS {
+            return;
         }
-        self.moments.get_mut(place)
+        if self.moments.len() <= place {
+            self.moments.resize(place + 1, before);
+        }
+        let moment = &mut self.moments[place];
+        moment.waiting = moment.waiting.max(present.waiting);
+        moment.lent = moment.lent.max(present.lent);
+        moment.creating = moment.creating.max(present.creating);
+        moment.hold = present.hold;
     }
 
     /// One more queues in this lane; its turn.

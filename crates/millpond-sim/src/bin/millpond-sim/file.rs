@@ -2,6 +2,8 @@
 
 mod parts;
 mod text;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 

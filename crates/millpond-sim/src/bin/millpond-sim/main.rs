@@ -5,9 +5,12 @@
 use std::process::ExitCode;
 
 mod args;
-mod file;
 mod show;
+mod file;
 mod table;
+mod html;
+mod charts;
+mod palette;
 
 fn main() -> ExitCode {
     match args::Command::parse(lexopt::Parser::from_env()).and_then(show::perform) {

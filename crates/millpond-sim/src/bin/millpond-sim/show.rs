@@ -10,7 +10,7 @@ use millpond_sim::{Experiment, Load, Scenario};
 
 use crate::args::{Command, Experiments, Run, USAGE};
 use crate::file::{FileError, Key, Scene, policy};
-use crate::table;
+use crate::{html, table};
 
 pub(crate) fn perform(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     match command {
@@ -45,6 +45,12 @@ fn simulate(options: &Run) -> Result<(), Box<dyn Error>> {
     print!("{}", table::compare(&runs, twins.as_deref()));
     let requests: usize = runs.iter().map(|(_, run)| run.records.len()).sum();
     let events: u64 = runs.iter().map(|(_, run)| run.events).sum();
+    if let Some(file) = &options.html {
+        let page = html::page(&scene, &runs, twins.as_deref())?;
+        std::fs::write(file, page)
+            .map_err(|error| format!("{}: cannot be written: {error}", file.display()))?;
+        println!("\nreport: {}", file.display());
+    }
     println!(
         "\n{requests} requests, {events} events in {:.2} s: {:.2} million requests a second",
         took.as_secs_f64(),
@@ -115,7 +121,7 @@ fn adapt(scene: &mut Scene, options: &Run) -> Result<(), Box<dyn Error>> {
                 key.of("--lasts").must("be a time such as \"30s\", longer than `warm_up`")
             })?;
     }
-    if let Some(size) = options.size.or(None) {
+    if let Some(size) = options.size {
         if size == 0 {
             return Err(key.of("--size").must("be at least 1").into());
         }
@@ -159,7 +165,18 @@ impl Stopwatch {
 }
 
 /// The scenarios that the command brings along.
-const BUILT_IN: &[(&str, &str)] = &[
-    ("overload", include_str!("../../../scenarios/overload.toml")),
-    ("storm", include_str!("../../../scenarios/storm.toml")),
+pub(crate) const BUILT_IN: &[(&str, &str)] = &[
+    ("e0", include_str!("../../../scenarios/e0.toml")),
+    ("e1", include_str!("../../../scenarios/e1.toml")),
+    ("e2", include_str!("../../../scenarios/e2.toml")),
+    ("e3", include_str!("../../../scenarios/e3.toml")),
+    ("e4", include_str!("../../../scenarios/e4.toml")),
+    ("e4-slow", include_str!("../../../scenarios/e4-slow.toml")),
+    ("e5", include_str!("../../../scenarios/e5.toml")),
+    ("polite", include_str!("../../../scenarios/polite.toml")),
+    ("e6", include_str!("../../../scenarios/e6.toml")),
+    ("e7", include_str!("../../../scenarios/e7.toml")),
+    ("e8", include_str!("../../../scenarios/e8.toml")),
+    ("e9", include_str!("../../../scenarios/e9.toml")),
+    ("batch", include_str!("../../../scenarios/batch.toml")),
 ];

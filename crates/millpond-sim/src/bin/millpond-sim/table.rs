@@ -23,9 +23,13 @@ pub(crate) fn compare(runs: &[(String, Run)], twin: Option<&[Run]>) -> String {
 }
 
 /// How long after the last fault everything was as without it.
-fn back(run: &Run, twin: &Run) -> Option<String> {
+pub(crate) fn back(run: &Run, twin: &Run) -> Option<String> {
     let end = run.scenario.faults.iter().map(millpond_sim::Fault::end).max()?;
-    Some(run.recovered(twin, end).map_or_else(|| "never".to_owned(), short))
+    Some(match run.recovered(twin, end) {
+        None => "never".to_owned(),
+        Some(Duration::ZERO) => "at once".to_owned(),
+        Some(after) => short(after),
+    })
 }
 
 fn row(name: &str, run: &Run, summary: &Summary, back: Option<String>) -> Vec<String> {
