@@ -98,12 +98,12 @@ const CROWD: Scope = Scope {
 /// The queue does not drain: who may wait, who is refused, when it ends.
 const SHEDDING: Scope = Scope {
     overload: Overload::TargetWait(Duration::ZERO),
-    ..Scope::new("shedding", 1, 3, &[Tires, Deadlines, Failures, Discards, Pauses, Closing])
+    ..Scope::new("shedding", 1, 2, &[Tires, Deadlines, Failures, Discards, Pauses, Closing])
 };
 
 /// Two lanes, one with a resource of its own, and all ways in which it comes back.
 const LANES: Scope =
-    Scope { lanes: true, ..Scope::new("lanes", 2, 3, &[Tires, Takes, Resets, Discards, Epochs]) };
+    Scope { lanes: true, ..Scope::new("lanes", 2, 2, &[Tires, Takes, Discards, Epochs]) };
 
 /// Two lanes, one of them or both overloaded.
 const UNEQUAL: Scope = Scope {

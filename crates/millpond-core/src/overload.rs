@@ -106,6 +106,14 @@ impl Strain {
     pub(crate) fn canonical(&self) -> (bool, bool) {
         (self.refused.0 > 0, self.down_since.is_some())
     }
+
+    /// Takes it that the present interval has lasted for a moment, where no time passes.
+    #[cfg(test)]
+    pub(crate) fn assume_some_time(&mut self) {
+        if let Some((began, _)) = &mut self.interval {
+            *began -= Duration::from_nanos(1);
+        }
+    }
 }
 
 impl Core {
@@ -272,7 +280,8 @@ impl Core {
     fn is_eased(&self, now: Instant) -> bool {
         self.strain.interval.is_some_and(|(began, calm)| {
             let calm = self.holds.calm(now).saturating_sub(calm);
-            calm * EASED.1 >= now.saturating_duration_since(began) * EASED.0
+            let passed = now.saturating_duration_since(began);
+            calm.saturating_mul(EASED.1) >= passed.saturating_mul(EASED.0)
         })
     }
 

@@ -112,11 +112,16 @@ impl World {
         for lane in &self.core.lanes {
             let Look { prompt, harmed, refused } =
                 if watched { lane.look } else { Look::default() };
-            key.flag(prompt);
-            key.flag(harmed);
-            key.flag(refused > 0);
-            key.flag(lane.overloaded_since.is_some());
-            key.push(lane.relief, 2);
+            let overloaded = lane.overloaded_since.is_some();
+            key.flag(overloaded);
+            // One decides when it begins, the other when it ends.
+            if overloaded {
+                key.flag(refused > 0);
+                key.push(lane.relief, 2);
+            } else {
+                key.flag(prompt);
+                key.flag(!prompt && harmed);
+            }
         }
     }
 

@@ -145,9 +145,9 @@ fn in_turn(before: &Before, world: &World, input: Input, served: &[WaiterId]) ->
         let Lane { head_start, reserved, .. } = settings(&core.config, lane);
         (lane == 0 || load.held >= reserved, since.map(|since| since - head_start), lane)
     };
-    let stayed = load.queue.iter().copied().filter(|id| !is_refused(*id));
-    // Of equals the one in front.
-    let expected = stayed.min_by_key(|id| turn(*id));
+    let front =
+        |lane| load.queue.iter().copied().find(|id| load.lane(*id) == lane && !is_refused(*id));
+    let expected = core.waiters.lanes().filter_map(front).min_by_key(|id| turn(*id));
     let equal = expected.is_some_and(|id| load.lane(id) == load.lane(*first));
     if !load.queue.is_empty() && !equal {
         return Err(format!("I9: {first:?} is served, and it was the turn of {expected:?}"));
@@ -192,10 +192,11 @@ fn owns(world: &World, slot: u32) -> bool {
     (world.lent & world.second) & 1 << slot != 0 || core.waiters.all().any(offered)
 }
 
-/// Whether nobody can be served, however fast.
+/// Whether nobody can be served, however fast, or the pool is not filled again since.
 fn is_down(core: &Core) -> bool {
     let empty = core.slots.open() == 0 && core.backoff.is_failing();
-    core.mode != crate::core::Mode::Open || empty
+    let (_, was_down) = core.strain.canonical();
+    core.mode != crate::core::Mode::Open || empty || was_down
 }
 
 fn settings(config: &Config, lane: u32) -> Lane {

@@ -286,6 +286,7 @@ impl World {
             self.core.pace.assume(Duration::from_secs(1));
         }
         self.core.holds.assume(LEASE);
+        self.core.strain.assume_some_time();
         let now = self.now();
         let mut actions: Vec<_> = self.core.handle(input, now, &mut self.shelf).collect();
         if let Input::GiveBack(slot, _) = input {
