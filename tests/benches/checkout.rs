@@ -3,7 +3,7 @@
 //! Three loads: one task alone; many tasks and enough resources; many tasks that queue for few, where each hand-over passes
 //! the desk. Absolute times mean little on a shared machine, so all contenders run in turns within one process, and what counts are the
 //! ratios of the medians. Every contender's resource checks that it is in one hand at a time, and that there are no more of it
-//! than allowed.
+//! than allowed. `fifo` is the same pool without policy under overload: alone nobody may notice the difference.
 //!
 //! `cargo xtask bench` runs it; `--rounds N` and `--quick` change its length. `--assert` fails if the limits below are broken.
 
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use millpond::{Disposition, Manager, Metrics, Pool, Returned};
+use millpond::{Disposition, Manager, Metrics, Overload, Pool, Returned};
 use millpond_tokio::Tokio;
 
 /// `get().await` and drop may cost this many times the two atomic operations...
@@ -233,8 +233,14 @@ impl Samples {
 async fn compare(load: Load, rounds: usize) -> Vec<Samples> {
     let census = || Census::of(load.size);
     let floor = TwoRmw::default();
-    let millpond =
-        Pool::builder(census()).max_size(load.size).build(Tokio).expect("the settings are sound");
+    let pool = |overload| {
+        Pool::builder(census())
+            .max_size(load.size)
+            .overload(overload)
+            .build(Tokio)
+            .expect("the settings are sound")
+    };
+    let [millpond, fifo] = [Overload::Auto, Overload::Fifo].map(pool);
     let deadpool = deadpool::managed::Pool::builder(census())
         .max_size(load.size)
         .runtime(deadpool::Runtime::Tokio1)
@@ -250,6 +256,7 @@ async fn compare(load: Load, rounds: usize) -> Vec<Samples> {
         Samples("millpond", vec![]),
         Samples("deadpool", vec![]),
         Samples("bb8", vec![]),
+        Samples("fifo", vec![]),
     ];
     for round in 0..=rounds {
         let times = [
@@ -257,6 +264,7 @@ async fn compare(load: Load, rounds: usize) -> Vec<Samples> {
             measure(&millpond, load).await,
             measure(&deadpool, load).await,
             measure(&bb8, load).await,
+            measure(&fifo, load).await,
         ];
         // The first round warms up.
         for (samples, time) in samples.iter_mut().zip(times).filter(|_| round > 0) {

@@ -1,13 +1,14 @@
-//! `cargo xtask bench`: the checkout benchmark, with the arguments passed on.
+//! `cargo xtask bench` and `cargo xtask storm-lab`: benchmarks of `tests/benches`, with the arguments passed on.
 
 use std::process::{Command, ExitCode};
 
 use crate::{ci, step};
 
-pub(crate) fn command(mut args: lexopt::Parser) -> Result<ExitCode, String> {
+/// Runs the benchmark of this name.
+pub(crate) fn command(name: &str, mut args: lexopt::Parser) -> Result<ExitCode, String> {
     let passed_on = args.raw_args().map_err(|e| e.to_string())?;
     let mut cargo = Command::new(step::cargo());
-    cargo.args(["bench", "-p", "millpond-tests", "--bench", "checkout", "--"]).args(passed_on);
+    cargo.args(["bench", "-p", "millpond-tests", "--bench", name, "--"]).args(passed_on);
     if ci::is_ci() {
         cargo.envs([("CARGO_TERM_PROGRESS_WHEN", "never"), ("CARGO_TERM_COLOR", "never")]);
     }

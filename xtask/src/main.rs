@@ -51,7 +51,8 @@ fn dispatch() -> Result<ExitCode, String> {
         "tidy" => tidy::command(args),
         "loom" => loom::command(args),
         "patches" => patches::command(args),
-        "bench" => bench::command(args),
+        "bench" => bench::command("checkout", args),
+        "storm-lab" => bench::command("storm_lab", args),
         "help" => {
             print!("{USAGE}");
             Ok(ExitCode::SUCCESS)
@@ -83,4 +84,6 @@ usage: cargo xtask <command>
       Applies each of tests/patches/*.patch, which takes one mechanism out, and requires that its test fails.
   bench [args]
       The checkout benchmark.
+  storm-lab [--quick] [--only E2] [--passes 2] [--seed 1] [--markdown FILE]
+      What becomes of requests under overload and after a stop, beside other pools: about ten minutes, --quick one.
 ";

@@ -139,7 +139,8 @@ impl Run {
 
     /// How much good was done between `from` and `to` of what the pool could do with the leases it really had: how busy its
     /// resources were, times how many of those that were served were served in time. Unlike [`goodput`](Self::goodput) it
-    /// does not depend on whether the leases happened to be long.
+    /// does not depend on whether the leases happened to be long. Takes it that a request holds once, so it is of no use where
+    /// requests are retried.
     ///
     /// ```
     /// # use std::time::Duration;

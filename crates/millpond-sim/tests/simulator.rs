@@ -101,6 +101,9 @@ fn a_bare_timeout_keeps_the_delay_of_a_stop() {
     for from in [7, 28] {
         let alone = totals(Policy::BareTimeout, from);
         assert_eq!((alone.p50, alone.max), (300 * MS, 300 * MS));
+        // At the deadline is in time.
+        let alone = run(&scenario.under(Policy::BareTimeout));
+        assert_eq!(alone.between(from * SECOND, (from + 1) * SECOND).useful(), 1.0);
         let without = totals(Policy::Zombies, from);
         assert_eq!((without.p50, without.max), (1010 * MS, 1010 * MS));
     }
@@ -147,7 +150,7 @@ fn as_many_attempts_are_made_as_allowed() {
     // All but the one that got the resource.
     assert!((attempts(Retries::at_once(3)) - 4.0).abs() < 0.01);
     let polite = attempts(Retries::polite(3, 50 * MS));
-    assert!((polite - 1.1).abs() < 0.01, "{polite}");
+    assert!((polite - 1.1).abs() < 0.001, "{polite}");
 }
 
 #[test]
@@ -220,4 +223,85 @@ fn what_was_seen_over_time_adds_up() {
     assert!(run.moments.iter().all(|moment| moment.lent <= 10));
     let good: u64 = run.over_time(SECOND).iter().map(|second| second.good).sum();
     assert_eq!(good, run.between(Duration::ZERO, run.scenario.lasts).good);
+}
+
+#[test]
+fn who_is_served_late_asks_again_at_its_deadline() {
+    let callers = Callers::new(Arrivals::even(2.0), Hold::Constant(200 * MS), 100 * MS);
+    let mut scenario = Scenario::new(1, callers).under(Policy::Zombies);
+    scenario.callers[0].retries = Retries::at_once(1);
+    let run = run(&scenario);
+    assert_eq!(run.summary().amplification(), 2.0);
+    let late = |r: &&millpond_sim::Record| r.fate == Fate::Late && r.end - r.due == 200 * MS;
+    assert_eq!(run.records.iter().find(|record| !late(record)), None);
+}
+
+#[test]
+fn what_lay_idle_for_long_is_checked_first() {
+    // One resource is always lent; so callers help themselves to the other.
+    let mut scenario = half().lasting(20 * SECOND);
+    (scenario.pool.config.max_size, scenario.pool.open) = (2, 2);
+    scenario.pool.check = 7 * MS;
+    scenario.callers[0].load = Load::Open(Arrivals::even(1.0 / 2.3));
+    let busy = Callers {
+        load: Load::Closed { tasks: 1, cycles: 20, pause: Duration::ZERO },
+        hold: Hold::Constant(SECOND),
+        ..scenario.callers[0].clone()
+    };
+    scenario.callers.push(busy);
+    let run = run(&scenario);
+    let waits: Vec<_> = run.records.iter().filter(|r| r.kind == 0).map(|r| r.wait).collect();
+    assert_eq!(waits, [7 * MS; 8]);
+}
+
+#[test]
+fn a_check_finds_out_what_died_and_a_creation_under_way_dies_too() {
+    let mut scenario = half().lasting(20 * SECOND);
+    scenario.callers[0].load = Load::Open(Arrivals::even(0.5));
+    scenario.callers[0].deadline = 10 * SECOND;
+    scenario.pool.connect = Hold::Constant(300 * MS);
+    let outage = |from: u32| Fault { from: from * MS, lasts: 50 * MS, trouble: Trouble::Outage };
+    // The second while the first one's loss is being made good.
+    let run = run(&scenario.with(outage(3000)).with(outage(4100)));
+    assert_eq!(run.totals.check_failed, 1);
+    assert!(run.totals.create_failed >= 1 && run.totals.created == 1);
+    let hit = run.records.iter().find(|record| record.due == 4 * SECOND);
+    assert!(hit.is_some_and(|hit| hit.fate == Fate::Good && hit.wait >= 400 * MS), "{hit:?}");
+}
+
+#[test]
+fn who_is_not_told_of_leaves_by_itself_or_stays() {
+    let mut scenario = usual(2.0).under(Policy::Zombies);
+    scenario.callers[0].at_deadline = AtDeadline::Leaves;
+    let leaving = run(&scenario);
+    assert!(leaving.summary().left > 1000);
+    assert!(leaving.records.iter().all(|record| record.wait <= 500 * MS));
+    scenario.callers[0].at_deadline = AtDeadline::Stays;
+    let staying = run(&scenario);
+    assert!(staying.summary().left == 0 && staying.summary().wait.max > SECOND);
+    // Whoever stays and asks again is in the queue twice.
+    scenario.callers[0].retries = Retries::at_once(1);
+    let again = run(&scenario);
+    assert!(again.summary().amplification() > 1.5 && again.most_waiting > staying.most_waiting);
+}
+
+#[test]
+fn who_honours_it_asks_again_when_told() {
+    let mut scenario = usual(3.0);
+    let mut kept = |honours_retry_after| {
+        scenario.callers[0].retries = Retries { honours_retry_after, ..Retries::at_once(1) };
+        let run = run(&scenario);
+        let twice = |record: &&millpond_sim::Record| {
+            record.attempts == 2 && matches!(record.fate, Fate::Refused(_))
+        };
+        let twice: Vec<_> = run.records.iter().filter(twice).collect();
+        let kept = twice.iter().filter(|record| {
+            let first = run.refusals.iter().find(|refused| refused.at >= record.due);
+            // Those refused at once are told when they come.
+            first.is_some_and(|f| f.at == record.due && record.end >= f.at + f.retry_after)
+        });
+        (kept.count() as f64 / twice.len() as f64, twice.len())
+    };
+    let ((patient, some), (hasty, more)) = (kept(true), kept(false));
+    assert!(patient > 0.8 && hasty < 0.2, "{patient} of {some}, {hasty} of {more}");
 }

@@ -57,6 +57,8 @@ pub(super) const PLAN: &[Planned] = &[
     step("examples", examples),
     Planned { needs: &[POSTGRES], ..step("postgres examples", postgres_examples) },
     step("storm", storms),
+    // In the profile of the tests, so that nothing is compiled anew: all it judges are ratios.
+    Planned { slow: true, ..step("storm lab", |s| s.check(STORM_LAB_ARGS)) },
     Planned { slow: true, ..step("loom", loom_models) },
     Planned { needs: &[GIT], slow: true, ..step("mutants", sampled_mutants) },
     Planned { needs: &[GIT], slow: true, ..step("patches", sampled_patches) },
@@ -95,6 +97,9 @@ const TRACING_CLIPPY_ARGS: &[&str] = &[
     "-D",
     "warnings",
 ];
+
+const STORM_LAB_ARGS: &[&str] =
+    &["bench", "-p", "millpond-tests", "--profile=dev", "--bench=storm_lab", "--", "--quick"];
 
 const fn step(name: &'static str, run: fn(&mut Findings) -> Result<Verdict, String>) -> Planned {
     Planned { name, needs: &[], compiles: true, slow: false, run }

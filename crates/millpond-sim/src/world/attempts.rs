@@ -238,7 +238,8 @@ impl World<'_> {
         }
         let state = &mut self.requests[request as usize];
         let good = self.now <= state.due.saturating_add(deadline);
-        if state.fate != Some(Fate::Good) {
+        // What counts is the first time that it was done.
+        if !matches!(state.fate, Some(Fate::Good | Fate::Late)) {
             (state.wait, state.end) = (since - began, self.now);
             state.fate = Some(if good { Fate::Good } else { Fate::Late });
         }

@@ -67,6 +67,7 @@ fn no_test_sleeps() {
     let bad = "std::thread::sleep(second);\ntokio::time::sleep(second).await;\nuse tokio::time::{self, sleep};\n";
     assert_eq!(lines(sleeping_tests, path, bad), [1, 2, 3]);
     assert_eq!(lines(sleeping_tests, "examples/storm.rs", bad), NONE);
+    assert_eq!(lines(sleeping_tests, "tests/benches/lab.rs", bad), NONE);
 }
 
 #[test]

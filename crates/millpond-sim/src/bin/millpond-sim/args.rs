@@ -1,7 +1,9 @@
 //! The command line.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use lexopt::prelude::*;
 use millpond_sim::Experiment;
@@ -65,10 +67,10 @@ impl Run {
                     run.policies =
                         Some(names.split(',').map(|name| name.trim().to_owned()).collect());
                 }
-                Long("seed") => run.seed = Some(args.value()?.parse()?),
+                Long("seed") => run.seed = Some(number("--seed", args.value()?)?),
                 Long("lasts") => run.lasts = Some(args.value()?.string()?),
-                Long("size") => run.size = Some(args.value()?.parse()?),
-                Long("load") => run.load = Some(args.value()?.parse()?),
+                Long("size") => run.size = Some(number("--size", args.value()?)?),
+                Long("load") => run.load = Some(number("--load", args.value()?)?),
                 Long("html") => run.html = Some(args.value()?.into()),
                 other => return Err(other.unexpected().into()),
             }
@@ -78,6 +80,12 @@ impl Run {
         }
         Ok(run)
     }
+}
+
+/// The value of a flag that wants a number.
+fn number<T: FromStr>(flag: &str, value: OsString) -> Result<T, String> {
+    let number = value.to_str().and_then(|text| text.parse().ok());
+    number.ok_or_else(|| format!("`{flag}` must be a number, not {value:?}"))
 }
 
 impl Experiments {

@@ -1,5 +1,6 @@
 //! What scenario files may say, and what is said of those that say something else.
 
+use std::error::Error;
 use std::time::Duration;
 
 use millpond_core::Overload;
@@ -23,7 +24,10 @@ fn error(old: &str, new: &str) -> String {
     assert!(SMALL.contains(old), "{old}");
     match Scene::parse("a.toml", &SMALL.replace(old, new)) {
         Ok(_) => "no error".to_owned(),
-        Err(error) => error.to_string(),
+        Err(error) => {
+            let cause = error.source().map(|cause| format!(": {cause}"));
+            format!("{error}{}", cause.unwrap_or_default())
+        }
     }
 }
 

@@ -10,9 +10,9 @@ use serde::Deserialize;
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileError {
-    #[error("{file}: cannot be read")]
+    #[error("`{file}` is no scenario that comes along, and no file that can be read")]
     Unreadable { file: String, source: std::io::Error },
-    #[error("{file}: {source}")]
+    #[error("{file}: is no scenario")]
     Malformed { file: String, source: toml::de::Error },
     #[error("{file}: `{key}` must {allowed}")]
     NotAllowed { file: String, key: String, allowed: String },
