@@ -14,6 +14,7 @@ mod deadlines;
 mod driver;
 mod extremes;
 mod failures;
+mod fifo;
 mod growth;
 mod holds;
 mod jobs;

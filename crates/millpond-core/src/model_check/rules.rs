@@ -192,7 +192,8 @@ fn enough_idle(before: &Before, world: &World, input: Input, actions: &[Action])
 /// Whether capacity, limit and back-off allow a creation.
 fn may_open(world: &World) -> bool {
     let core = &world.core;
-    let limit = if core.backoff.is_failing() { 1 } else { core.config.max_creating };
+    let (_, ramp, ..) = core.backoff.canonical();
+    let limit = core.config.max_creating.min(ramp);
     core.slots.counts().charged() < core.config.max_size
         && core.slots.opening() < limit
         && !core.backoff.is_running()
