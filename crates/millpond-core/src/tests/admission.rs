@@ -136,6 +136,19 @@ fn who_has_just_enough_left_is_served() {
 }
 
 #[test]
+fn a_lease_that_would_not_have_fitted_without_any_wait_is_the_callers_own_affair() {
+    for (fits, served) in [(false, true), (true, false)] {
+        let mut rig = strained();
+        let p90 = rig.core.hold().expect("it was measured").p90;
+        let time = if fits { p90 + ms(1) } else { p90 - ms(3) };
+        let id = ask(&mut rig, time, 0, true).queued();
+        rig.skip(ms(4));
+        rig.home(0);
+        assert_eq!(matches!(rig.poll(id), Answer::Lent(0)), served, "{time:?} for {p90:?}");
+    }
+}
+
+#[test]
 fn who_waits_for_its_turn_only_is_served_up_to_its_deadline() {
     let mut rig = strained();
     let id = rig.queue_within(HOLD + Duration::from_nanos(1));

@@ -228,6 +228,25 @@ fn a_time_in_which_nobody_waited_does_not_count() {
 }
 
 #[test]
+fn what_was_measured_before_a_calm_counts_for_sixteen_returns_at_most() {
+    let mut holds = Holds::default();
+    let mut now = some_instant();
+    holds.watch(Some(1), now);
+    for _ in 0..40 {
+        now += ms(10);
+        holds.returned(None, now);
+    }
+    holds.watch(None, now);
+    now += ms(100);
+    assert_eq!(holds.calm(now), ms(100));
+    holds.watch(Some(1), now);
+    now += ms(27);
+    holds.returned(None, now);
+    assert_eq!(holds.get().map(|hold| hold.mean), Some(ms(11)), "(16 * 10 + 27) / 17");
+    assert_eq!(holds.calm(now), ms(100));
+}
+
+#[test]
 fn what_was_measured_long_ago_is_forgotten() {
     for (calm, known) in [(ms(192), true), (ms(193), false)] {
         let mut holds = Holds::default();

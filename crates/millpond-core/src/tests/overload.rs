@@ -146,11 +146,10 @@ fn what_is_there_for_the_asking_is_prompt() {
     rig.pass(ms(60));
     rig.cancel(first);
     rig.home(0);
-    let lent = rig.lend();
+    assert_eq!(rig.lend(), 0);
     rig.queue();
     rig.pass(INTERVAL);
     assert!(!rig.is_overloaded(0));
-    assert_eq!(lent, 0);
 }
 
 #[test]
@@ -292,6 +291,20 @@ fn a_refusal_in_an_interval_in_which_hardly_anybody_waits_is_no_sign_of_overload
         rig.queue();
         rig.pass(ms(1));
         assert_eq!(!rig.is_overloaded(0), over, "nobody waited for {calm:?}");
+    }
+}
+
+#[test]
+fn two_fifths_of_an_interval_without_a_wait_are_relief_whoever_was_refused() {
+    for (calm, room) in [(HOLD * 8 / 5, 10), (HOLD * 8 / 5 - ms(1), 5)] {
+        let mut rig = overloaded(|_| {});
+        rig.pass(calm);
+        rig.queue_many(5);
+        assert_eq!(rig.get().why(), NO_ROOM);
+        rig.pass(INTERVAL - calm);
+        assert_eq!(rig.counts().waiting, 0, "all have waited for too long");
+        rig.queue_many(room);
+        assert_eq!(rig.get().why(), NO_ROOM, "beyond {room} after {calm:?}");
     }
 }
 
