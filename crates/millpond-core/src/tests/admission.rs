@@ -136,6 +136,21 @@ fn who_has_just_enough_left_is_served() {
 }
 
 #[test]
+fn one_that_is_refused_in_its_turn_does_not_undo_the_harm_to_others() {
+    let mut rig = strained();
+    let near = ask(&mut rig, ms(170), 0, true).queued();
+    let (leaves, next, _last) = (rig.queue(), rig.queue(), rig.queue());
+    rig.pass(ms(60));
+    rig.cancel(leaves);
+    rig.pass(ms(70));
+    rig.home(0);
+    assert_eq!((rig.poll(near).why(), rig.poll_lent(next)), (TOO_CLOSE, 0));
+    assert!(!rig.is_overloaded(0));
+    rig.pass(ms(10));
+    assert!(rig.is_overloaded(0), "an interval of 136 ms is over");
+}
+
+#[test]
 fn a_lease_that_would_not_have_fitted_without_any_wait_is_the_callers_own_affair() {
     for (fits, served) in [(false, true), (true, false)] {
         let mut rig = strained();
