@@ -303,6 +303,18 @@ fn a_forgotten_head_start_does_not_help_a_lane_whose_caller_was_late_twice() {
 }
 
 #[test]
+fn a_lane_is_overloaded_by_its_own_queue_and_only_while_it_has_one() {
+    let mut rig = Rig::strained(ms(50), |config| config.lanes = vec![lane(Duration::ZERO, 0)]);
+    queue_in(&mut rig, 0);
+    let left = queue_in(&mut rig, 1);
+    rig.pass(ms(60));
+    rig.cancel(left);
+    rig.pass(ms(140));
+    assert!(!rig.is_overloaded(0), "nobody of this lane came to harm");
+    assert!(!rig.is_overloaded(1), "nobody of this lane waits");
+}
+
+#[test]
 fn everybody_of_every_lane_is_told_that_the_pool_closes() {
     let mut rig = lent(1, [lane(ms(5), 1), lane(ms(9), 0)]);
     let ids = [0, 1, 2, 1, 0].map(|lane| queue_in(&mut rig, lane));
