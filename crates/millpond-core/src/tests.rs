@@ -32,5 +32,6 @@ mod resizing;
 mod resting;
 mod retiring;
 mod sweeping;
+mod target_wait;
 mod timers;
 mod waiters;

@@ -171,6 +171,14 @@ fn one_in_ten_leases_is_longer_than_the_ninth_decile() {
 }
 
 #[test]
+fn the_ninth_decile_moves_by_nine_parts_up_and_by_one_down() {
+    let hold = measure(1, 4, true, || ms(10));
+    // The first was not seen whole; then once down, once up, once down.
+    let expected = ms(10).mul_f64(127.0 / 128.0 * (137.0 / 128.0) * (127.0 / 128.0));
+    assert!(hold.p90.abs_diff(expected) < Duration::from_micros(10), "{hold:?}");
+}
+
+#[test]
 fn the_ninth_decile_stays_within_sixteen_times_the_mean_and_a_sixteenth() {
     let mut holds = Holds::default();
     let mut now = some_instant();

@@ -140,16 +140,22 @@ fn one_prompt_hand_over_in_an_interval_is_enough() {
 }
 
 #[test]
-fn what_is_there_for_the_asking_is_prompt() {
-    let mut rig = strained();
-    let first = rig.queue();
-    rig.pass(ms(60));
-    rig.cancel(first);
-    rig.home(0);
-    assert_eq!(rig.lend(), 0);
-    rig.queue();
-    rig.pass(INTERVAL);
-    assert!(!rig.is_overloaded(0));
+fn what_is_there_for_the_asking_is_prompt_at_the_desk_and_beside_it() {
+    for self_service in [true, false] {
+        let mut rig = Rig::strained(HOLD, |config| config.self_service = self_service);
+        let first = rig.queue();
+        rig.pass(ms(60));
+        rig.cancel(first);
+        rig.home(0);
+        let taken = if self_service { rig.bits.take() } else { Some(rig.lend()) };
+        assert_eq!(taken, Some(0));
+        let leaves = rig.queue();
+        rig.queue();
+        rig.pass(ms(60));
+        rig.cancel(leaves);
+        rig.pass(INTERVAL - ms(120));
+        assert!(!rig.is_overloaded(0));
+    }
 }
 
 #[test]
@@ -350,36 +356,6 @@ fn one_that_comes_back_to_the_queue_is_watched_like_any_other() {
     assert_eq!((rig.lend(), rig.core.timers.get(TimerKey::Overload)), (0, None));
     assert_eq!(rig.poll(late), Answer::Pending);
     assert!(rig.core.timers.get(TimerKey::Overload).is_some());
-}
-
-#[test]
-fn with_a_target_that_is_named_nobody_need_be_harmed() {
-    let target = |config: &mut Config| config.overload = Overload::TargetWait(ms(80));
-    let mut rig = Rig::strained(HOLD, target);
-    let first = rig.queue();
-    rig.queue_many(2);
-    rig.pass(ms(80));
-    hand_over(&mut rig, first);
-    rig.pass(ms(240));
-    assert!(!rig.is_overloaded(0), "one was served in time");
-    rig.pass(ms(320));
-    assert!(rig.is_overloaded(0), "nobody was");
-    assert_eq!(rig.counts().waiting, 0, "all have waited for more than twice as long");
-}
-
-#[test]
-fn with_a_target_that_is_named_there_is_room_for_as_many_as_can_be_served_within_it() {
-    for (target, room) in [(ms(500), 10), (ms(10), 1)] {
-        let named = |config: &mut Config| config.overload = Overload::TargetWait(target);
-        let mut rig = Rig::strained(HOLD, named);
-        rig.queue();
-        rig.pass((4 * target).max(ms(100)));
-        assert!(rig.is_overloaded(0));
-        // What it took to get here is no part of it.
-        rig.core.waiters.queued().collect::<Vec<_>>().into_iter().for_each(|id| rig.cancel(id));
-        rig.queue_many(room);
-        assert_eq!(rig.get().why(), NO_ROOM);
-    }
 }
 
 #[test]
