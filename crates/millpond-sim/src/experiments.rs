@@ -47,6 +47,7 @@ impl Experiment {
             about: "the same, holds of 0.2 ms and of 2 s",
             judge: overload::extremes,
         },
+        Self { name: "E2e", about: "the same, holds that are more alike", judge: overload::even },
         Self { name: "E3", about: "a pulse of twice the capacity", judge: recovery::pulse },
         Self {
             name: "E4",

@@ -9,7 +9,7 @@ use crate::WaiterId;
 use crate::io::{GiveBack, Input, Job, Outcome};
 
 const HOLD: Duration = ms(50);
-const INTERVAL: Duration = ms(200);
+const INTERVAL: Duration = ms(150);
 
 fn strained() -> Rig {
     Rig::strained(HOLD, |config| {

@@ -24,7 +24,7 @@ pub(super) fn judge(seeds: &[u64]) -> Vec<Gate> {
             Reading::share(
                 "1000 absent: live callers served from 2 s later on",
                 later.useful(),
-                Bound::AtLeast(1.0),
+                Bound::AtLeast(0.995),
             ),
             Reading::time(
                 "1000 absent: longest wait of a live caller",
