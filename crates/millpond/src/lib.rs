@@ -76,10 +76,8 @@
 //!
 //! A queue that does not drain makes everybody late and serves nobody in time. So the pool watches it: while it does not drain,
 //! only so many may wait as keep all resources busy, and whoever would wait in vain is told at once ([`GetError::Shed`]), with
-//! the reason, and after what time to ask again. [`Builder::overload`] chooses how; [`Builder::for_capacity`] derives the sizes
-//! from what the server bears. A [`Lane`] lets some callers go first, or keeps others from filling the queue, and
-//! [`get().deadline(t)`](Get::deadline) says by when the work itself has to be done. [`EventKind::Overloaded`] tells when it
-//! begins, with everybody who holds a resource.
+//! the reason, and after what time to ask again. [`guide::overload`] tells what happens by default, what may be set
+//! ([`Builder::overload`], [`Lane`], [`Get::deadline`]), and how to watch it, with pictures.
 //!
 //! # When the backend is down
 //!

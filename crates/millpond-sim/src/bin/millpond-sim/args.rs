@@ -14,6 +14,7 @@ pub(crate) enum Command {
     Run(Run),
     Scenarios,
     Experiments(Experiments),
+    Chart(Chart),
     Help,
 }
 
@@ -24,6 +25,13 @@ pub(crate) struct Experiments {
     pub(crate) names: Vec<String>,
     /// With the seeds for finding settings instead of those that judge.
     pub(crate) tune: bool,
+}
+
+/// A picture of the documentation.
+#[derive(Debug)]
+pub(crate) struct Chart {
+    pub(crate) name: String,
+    pub(crate) svg: Option<PathBuf>,
 }
 
 /// A scenario to simulate, and what is to be different from its file.
@@ -49,6 +57,7 @@ impl Command {
         match command.as_str() {
             "run" => Ok(Self::Run(Run::parse(args)?)),
             "experiments" => Ok(Self::Experiments(Experiments::parse(args)?)),
+            "chart" => Ok(Self::Chart(Chart::parse(args)?)),
             "scenarios" => Ok(Self::Scenarios),
             "help" => Ok(Self::Help),
             _ => Err(format!("there is no command `{command}`; see `millpond-sim help`").into()),
@@ -79,6 +88,21 @@ impl Run {
             return Err("which scenario? A file, or one of `millpond-sim scenarios`".into());
         }
         Ok(run)
+    }
+}
+
+impl Chart {
+    fn parse(mut args: lexopt::Parser) -> Result<Self, Box<dyn Error>> {
+        let (mut name, mut svg) = (None, None);
+        while let Some(arg) = args.next()? {
+            match arg {
+                Value(value) if name.is_none() => name = Some(value.string()?),
+                Long("svg") => svg = Some(args.value()?.into()),
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        let name = name.ok_or("which chart? It is stop or load")?;
+        Ok(Self { name, svg })
     }
 }
 
@@ -117,6 +141,8 @@ usage: millpond-sim <command>
   experiments [NAME..] [--tune]
       Judges the policy: one line for each gate, with the worst of the seeds. Fails if a gate fails. --tune takes the
       seeds that settings are found with instead of those that judge.
+  chart stop|load [--svg FILE]
+      Prints the figures of a picture in the documentation of millpond, and draws it.
   scenarios
       Lists the scenarios that the command brings along.
 ";

@@ -10,6 +10,8 @@ mod file;
 mod table;
 mod html;
 mod charts;
+mod pictures;
+mod sketch;
 mod palette;
 
 fn main() -> ExitCode {

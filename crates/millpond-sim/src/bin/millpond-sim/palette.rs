@@ -24,6 +24,15 @@ pub(crate) fn of_policy(policy: Policy) -> Colour {
     }
 }
 
+/// The same where it may stand on white as well as on black.
+pub(crate) fn on_any_ground(policy: Policy) -> Colour {
+    match policy {
+        Policy::Auto => Colour(58, 142, 208),
+        Policy::Fifo => Colour(200, 130, 0),
+        _ => Colour(224, 85, 50),
+    }
+}
+
 /// The colour of a kind of callers, by its number.
 pub(crate) fn of_kind(kind: usize) -> Colour {
     [BLUE, ORANGE, GREEN, PINK, SKY, BROWN][kind % 6]
@@ -59,4 +68,4 @@ const RED: Colour = Colour(204, 68, 34);
 const PINK: Colour = Colour(204, 121, 167);
 const YELLOW: Colour = Colour(222, 205, 60);
 const BROWN: Colour = Colour(133, 92, 60);
-const GREY: Colour = Colour(140, 140, 140);
+pub(crate) const GREY: Colour = Colour(140, 140, 140);

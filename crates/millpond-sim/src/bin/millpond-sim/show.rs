@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use millpond_sim::{Experiment, Load, Scenario};
 
-use crate::args::{Command, Experiments, Run, USAGE};
+use crate::args::{Chart, Command, Experiments, Run, USAGE};
 use crate::file::{FileError, Key, Scene, policy};
+use crate::pictures::{Drawing, Picture};
 use crate::{html, table};
 
 pub(crate) fn perform(command: Command) -> Result<ExitCode, Box<dyn Error>> {
@@ -21,6 +22,7 @@ pub(crate) fn perform(command: Command) -> Result<ExitCode, Box<dyn Error>> {
             }
         }
         Command::Run(run) => simulate(&run)?,
+        Command::Chart(chart) => draw(&chart)?,
         Command::Experiments(experiments) => return Ok(judge(&experiments)),
     }
     Ok(ExitCode::SUCCESS)
@@ -47,8 +49,7 @@ fn simulate(options: &Run) -> Result<(), Box<dyn Error>> {
     let events: u64 = runs.iter().map(|(_, run)| run.events).sum();
     if let Some(file) = &options.html {
         let page = html::page(&scene, &runs, twins.as_deref())?;
-        std::fs::write(file, page)
-            .map_err(|error| format!("{}: cannot be written: {error}", file.display()))?;
+        write(file, &page)?;
         println!("\nreport: {}", file.display());
     }
     println!(
@@ -57,6 +58,20 @@ fn simulate(options: &Run) -> Result<(), Box<dyn Error>> {
         requests as f64 / took.as_secs_f64() / 1e6,
     );
     Ok(())
+}
+
+fn draw(options: &Chart) -> Result<(), Box<dyn Error>> {
+    let Drawing { svg, table } = Picture::find(&options.name)?.draw()?;
+    if let Some(file) = &options.svg {
+        write(file, &svg)?;
+    }
+    print!("{table}");
+    Ok(())
+}
+
+fn write(file: &Path, text: &str) -> Result<(), String> {
+    std::fs::write(file, text)
+        .map_err(|error| format!("{}: cannot be written: {error}", file.display()))
 }
 
 /// Judges the experiments: one line for each gate.
@@ -101,7 +116,7 @@ fn watched(name: &str, scenario: &Scenario) -> millpond_sim::Run {
     run
 }
 
-fn find(name: &str) -> Result<Scene, FileError> {
+pub(crate) fn find(name: &str) -> Result<Scene, FileError> {
     match BUILT_IN.iter().find(|(known, _)| *known == name) {
         Some((known, text)) => Scene::parse(known, text),
         None => Scene::read(Path::new(name)),
