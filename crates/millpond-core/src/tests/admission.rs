@@ -166,6 +166,22 @@ fn a_lease_that_would_not_have_fitted_without_any_wait_is_the_callers_own_affair
 }
 
 #[test]
+fn a_lease_that_just_fits_leaves_no_time_to_wait() {
+    let after = |rig: &mut Rig| {
+        rig.skip(ms(4));
+        rig.home(0);
+        rig.core.hold().expect("it was measured").p90
+    };
+    let mut probe = strained();
+    probe.queue();
+    let p90 = after(&mut probe);
+    let mut rig = strained();
+    let id = ask(&mut rig, p90, 0, true).queued();
+    assert_eq!(after(&mut rig), p90);
+    assert_eq!(rig.poll(id).why(), TOO_CLOSE);
+}
+
+#[test]
 fn who_waits_for_its_turn_only_is_served_up_to_its_deadline() {
     let mut rig = strained();
     let id = rig.queue_within(HOLD + Duration::from_nanos(1));
@@ -251,6 +267,8 @@ fn refusals_are_forgotten_also_while_nobody_waits() {
     assert!(
         rig.core.is_asleep() && rig.core.timers.get(crate::timers::TimerKey::Overload).is_none()
     );
+    let retry_after = rig.get_in(1).refused().retry_after;
+    assert!(retry_after <= HOLD * 2, "{retry_after:?} long after all the others");
 }
 
 /// A strained pool that has lost its only resource and cannot open another, with so many who wait.
