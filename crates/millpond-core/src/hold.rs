@@ -25,6 +25,8 @@ pub(crate) struct Holds {
     period: u64,
     /// For how long they were out, added up over all, since the last one came home.
     busy: Duration,
+    /// How many came home since time last passed between two returns.
+    at_once: u32,
     /// How many came home.
     returns: u32,
     mean: Duration,
@@ -47,6 +49,7 @@ impl Default for Holds {
             calm: Duration::ZERO,
             period: 0,
             busy: Duration::ZERO,
+            at_once: 0,
             returns: 0,
             mean: Duration::ZERO,
             decile: PARTS,
@@ -82,10 +85,14 @@ impl Holds {
         let held = std::mem::take(&mut self.busy);
         self.returns = self.returns.saturating_add(1);
         if self.returns == 1 {
+            self.at_once = 1;
             self.mean = held;
         } else {
-            // A stop of the server is one lease that takes very long; it should not count as many.
-            let held = held.min(self.mean.saturating_mul(OUTLIER)).as_nanos();
+            // A stop of the server is one lease that takes very long; it should not count as many. Of those that come home at
+            // once, the first has the time of all.
+            let most = self.mean.saturating_mul(OUTLIER).saturating_mul(self.at_once);
+            self.at_once = if held.is_zero() { self.at_once.saturating_add(1) } else { 1 };
+            let held = held.min(most).as_nanos();
             let weight = u128::from(self.returns.min(WEIGHT));
             // Rounded up: rounded down, a mean of a nanosecond would never grow again.
             let mean = (self.mean.as_nanos() * (weight - 1) + held).div_ceil(weight);

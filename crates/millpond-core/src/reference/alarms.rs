@@ -21,8 +21,9 @@ enum Due {
 
 impl Pool {
     /// Lets everything happen that is due, in the order of its moments.
-    pub(super) fn ring(&mut self, now: Instant, chance: &Chance) {
+    pub(super) fn ring(&mut self, now: Instant, chance: &Chance) -> bool {
         let mut sweep = chance.sweep;
+        let mut rang = false;
         loop {
             let mut due = vec![
                 (self.pause.flatten(), Due::Pause),
@@ -41,7 +42,10 @@ impl Pool {
             }
             let first = due.into_iter().filter_map(|(alarm, due)| Some((alarm?, due)));
             let first = first.min_by_key(|(alarm, _)| *alarm);
-            let Some((_, due)) = first.filter(|((at, _), _)| *at <= now) else { return };
+            let Some((_, due)) = first.filter(|((at, _), _)| *at <= now) else {
+                return rang;
+            };
+            rang = true;
             self.tending |= !matches!(due, Due::Deadline(_) | Due::Window(_));
             match due {
                 Due::Deadline(caller) => self.deadline_passed(caller, now),

@@ -167,13 +167,18 @@ impl Pool {
             Told::DriverUp | Told::Resize(_) | Told::Resume | Told::RetireAll(_) => true,
             _ => false,
         };
-        self.ring(now, chance);
+        let rang = self.ring(now, chance);
         if !matches!(told, Told::Tick) && self.asleep {
             self.asleep = false;
             self.tick = self.alarm(now, self.config.tick);
         }
+        // What changes hands without anything else having happened concerns nobody else.
+        let comes = |caller: usize| matches!(self.callers[caller].standing, Standing::Offered(_));
+        let alone = !rang && matches!(told, Told::Claim(caller) if comes(caller));
         self.hear(told, now, chance);
-        self.settle(now);
+        if !alone {
+            self.settle(now);
+        }
         if let Told::Claim(caller) = told {
             self.tell(caller);
         }

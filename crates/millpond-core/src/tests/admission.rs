@@ -139,16 +139,16 @@ fn who_has_just_enough_left_is_served() {
 fn one_that_is_refused_in_its_turn_is_no_harm_and_does_not_undo_that_to_others() {
     for harmed in [false, true] {
         let mut rig = strained();
-        let near = ask(&mut rig, ms(170), 0, true).queued();
+        let near = ask(&mut rig, ms(110), 0, true).queued();
         let (leaves, next, _last) = (rig.queue(), rig.queue(), rig.queue());
         rig.pass(if harmed { ms(60) } else { ms(10) });
         rig.cancel(leaves);
-        rig.pass(if harmed { ms(70) } else { ms(120) });
+        rig.pass(if harmed { ms(20) } else { ms(70) });
         rig.home(0);
         assert_eq!((rig.poll(near).why(), rig.poll_lent(next)), (TOO_CLOSE, 0));
         assert!(!rig.is_overloaded(0));
-        rig.pass(ms(10));
-        assert_eq!(rig.is_overloaded(0), harmed, "an interval of 136 ms is over");
+        rig.pass(ms(20));
+        assert_eq!(rig.is_overloaded(0), harmed, "an interval of 100 ms is over");
     }
 }
 

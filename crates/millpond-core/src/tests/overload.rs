@@ -51,23 +51,23 @@ fn a_batch_that_harms_nobody_is_not_shed_however_long_it_waits() {
 }
 
 #[test]
-fn a_wait_is_harmless_up_to_half_of_the_patience() {
-    for (patience, intervals) in [(4 * INTERVAL, 2), (8 * INTERVAL, 4)] {
+fn a_wait_is_harmless_up_to_nine_twentieths_of_the_patience() {
+    for (patience, intervals) in [(20 * HOLD, 3), (40 * HOLD, 6)] {
         let mut rig = strained();
         rig.queue_within(patience);
         rig.pass(INTERVAL * intervals);
-        assert!(!rig.is_overloaded(0), "half of {patience:?}");
+        assert!(!rig.is_overloaded(0), "nine twentieths of {patience:?}");
         rig.pass(INTERVAL);
-        assert!(rig.is_overloaded(0), "more than half of {patience:?}");
+        assert!(rig.is_overloaded(0), "more than that of {patience:?}");
     }
 }
 
 #[test]
 fn it_is_the_wait_of_who_comes_now_that_counts() {
-    for (waiting, trying) in [(8, false), (9, true)] {
+    for (waiting, trying) in [(9, false), (10, true)] {
         let mut rig = strained();
         for _ in 0..waiting {
-            rig.queue_within(16 * HOLD);
+            rig.queue_within(20 * HOLD);
         }
         rig.pass(INTERVAL);
         assert_eq!(rig.is_overloaded(0), trying, "behind {waiting} who wait");
@@ -171,7 +171,7 @@ fn the_front_caller_has_waited_no_longer_than_it_has() {
 
 #[test]
 fn an_interval_lasts_three_times_the_target_and_not_less_than_a_tenth_of_a_second() {
-    for (hold, interval) in [(ms(1), ms(100)), (ms(20), ms(100)), (ms(30), ms(120))] {
+    for (hold, interval) in [(ms(1), ms(100)), (ms(20), ms(100)), (ms(40), ms(120))] {
         let mut rig = Rig::strained(hold, |_| {});
         rig.queue();
         assert_eq!(rig.core.timers.get(TimerKey::Overload), Some(rig.now + interval));
@@ -179,7 +179,7 @@ fn an_interval_lasts_three_times_the_target_and_not_less_than_a_tenth_of_a_secon
     let mut rig = Rig::strained(secs(1), |_| {});
     rig.queue_within(secs(2));
     let end = rig.core.timers.get(TimerKey::Overload);
-    assert_eq!(end, Some(rig.now + ms(1600)), "a fifth of the patience bounds the target");
+    assert_eq!(end, Some(rig.now + ms(1200)), "a fifth of the patience bounds the target");
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn an_overloaded_lane_has_room_for_five() {
 fn a_large_pool_has_room_for_half_as_many_as_its_size() {
     let mut rig = overloaded(|_| {});
     rig.feed(Input::Resize(32));
-    rig.queue_many(8);
+    rig.queue_many(16);
     assert_eq!(rig.get().why(), NO_ROOM);
 }
 
@@ -302,14 +302,13 @@ fn a_refusal_in_an_interval_in_which_hardly_anybody_waits_is_no_sign_of_overload
 
 #[test]
 fn two_fifths_of_an_interval_without_a_wait_are_relief_whoever_was_refused() {
-    for (calm, room) in [(HOLD * 8 / 5, 10), (HOLD * 8 / 5 - ms(1), 5)] {
+    for (calm, room) in [(INTERVAL * 2 / 5, 10), (INTERVAL * 2 / 5 - ms(1), 5)] {
         let mut rig = overloaded(|_| {});
         rig.pass(calm);
         rig.queue_many(5);
         assert_eq!(rig.get().why(), NO_ROOM);
         rig.pass(INTERVAL - calm);
-        assert_eq!(rig.counts().waiting, 0, "all have waited for too long");
-        rig.queue_many(room);
+        rig.queue_many(room - 5);
         assert_eq!(rig.get().why(), NO_ROOM, "beyond {room} after {calm:?}");
     }
 }

@@ -375,5 +375,5 @@ fn in_such_runs_callers_are_shed_for_every_reason() {
         ];
         shed.iter_mut().zip(all).for_each(|(sum, count)| *sum += count);
     }
-    assert!(shed.iter().all(|count| *count > 10), "too few of some kind: {shed:?}");
+    assert!(shed.iter().all(|count| *count > 5), "too few of some kind: {shed:?}");
 }
