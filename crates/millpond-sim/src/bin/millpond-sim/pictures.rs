@@ -24,12 +24,11 @@ pub(crate) struct Drawing {
 }
 
 impl Picture {
-    pub(crate) const ALL: [Self; 2] =
-        [Self { name: "stop", draw: stop }, Self { name: "load", draw: load }];
+    pub(crate) const ALL: &'static [Self] =
+        &[Self { name: "stop", draw: stop }, Self { name: "load", draw: load }];
 
     pub(crate) fn find(name: &str) -> Result<&'static Self, String> {
-        const ALL: &[Picture] = &Picture::ALL;
-        let found = ALL.iter().find(|picture| picture.name == name);
+        let found = Self::ALL.iter().find(|picture| picture.name == name);
         found.ok_or_else(|| format!("there is no chart `{name}`: they are stop and load"))
     }
 
@@ -174,7 +173,7 @@ mod tests {
     #[test]
     fn the_pictures_in_the_documentation_are_what_would_be_drawn_now() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../millpond/guide/overload");
-        for picture in &Picture::ALL {
+        for picture in Picture::ALL {
             let file = folder.join(picture.name).with_extension("svg");
             let shown = std::fs::read_to_string(&file).unwrap();
             let drawn = picture.draw().unwrap().svg;
