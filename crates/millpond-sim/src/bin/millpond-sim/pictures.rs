@@ -183,6 +183,29 @@ mod tests {
     }
 
     #[test]
+    fn the_text_quotes_the_figures_of_now() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../millpond/guide/overload");
+        let quoted = |file: &str, name: &str, rows: &str, unit: &str| {
+            let text = std::fs::read_to_string(folder.join(file)).unwrap();
+            let table = Picture::find(name).unwrap().draw().unwrap().table;
+            let words: Vec<_> = table
+                .lines()
+                .filter(|row| row.contains(rows))
+                .flat_map(str::split_whitespace)
+                .collect();
+            let figures = words.windows(2).filter(|pair| pair[1] == unit);
+            let mut count = 0;
+            for figure in figures.map(|pair| format!("{} {unit}", pair[0])) {
+                assert!(text.contains(&figure), "{file} does not say {figure}");
+                count += 1;
+            }
+            count
+        };
+        assert_eq!(quoted("why.md", "stop", " ms", "ms"), 4);
+        assert_eq!(quoted("load.md", "load", "  0.95 ", "%"), 3);
+    }
+
+    #[test]
     fn a_picture_that_there_is_not_is_named() {
         assert!(Picture::find("stop").is_ok());
         assert!(Picture::find("stopp").err().unwrap().contains("`stopp`"));
