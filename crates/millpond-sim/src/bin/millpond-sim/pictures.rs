@@ -57,8 +57,7 @@ fn stop() -> Result<Drawing, Box<dyn Error>> {
         });
         let _ = writeln!(table, "{name:<14}{useful:>6.1} %{soon:>18}{later:>18}");
         let bins = (0..(SHOWN / BIN) as u32).map(|bin| f64::from(bin) * BIN);
-        let points =
-            bins.filter_map(|from| Some((from + BIN / 2.0, median(&run, from, from + BIN)?)));
+        let points = bins.map(|from| (from + BIN / 2.0, median(&run, from, from + BIN)));
         curves.push(Curve {
             name: format!("{name}: {useful:.0} % of all in time"),
             colour: on_any_ground(policy),
@@ -74,9 +73,9 @@ fn stop() -> Result<Drawing, Box<dyn Error>> {
             ticks: (0..=8).map(|n| (f64::from(n) * 2.0, format!("{} s", n * 2))).collect(),
         },
         up: Axis {
-            name: "median time until it was served",
+            name: "median time until it was done",
             scale: Scale::Linear,
-            ticks: (0..=5).map(|n| (f64::from(n) * 0.2, format!("{} ms", n * 200))).collect(),
+            ticks: (0..=6).map(|n| (f64::from(n) * 0.1, format!("{} ms", n * 100))).collect(),
         },
         shade: Some((stop.0, stop.1, "stands still")),
         mark: Some((0.5, "later is too late")),
@@ -110,7 +109,7 @@ fn load() -> Result<Drawing, Box<dyn Error>> {
         for (curve, (_, policy, _)) in curves.iter_mut().zip(policies) {
             let goodput = goodput(&scenario, load, policy);
             let _ = write!(table, "{:>16.1} %", goodput * 100.0);
-            curve.points.push((load, goodput));
+            curve.points.push((load, Some(goodput)));
         }
         table.push('\n');
     }
