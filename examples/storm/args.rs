@@ -25,7 +25,8 @@ pub(crate) struct Args {
     /// How long the database stands still.
     pub(crate) stall: Duration,
     pub(crate) seed: u64,
-    pub(crate) queue: Queue,
+    /// One run for each.
+    pub(crate) queues: &'static [Queue],
     pub(crate) runtime: Runtime,
     /// The server to ask, instead of an SQLite file.
     pub(crate) postgres: Option<Box<Config>>,
@@ -40,6 +41,15 @@ pub(crate) enum Queue {
     Naive,
 }
 
+impl Queue {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Millpond => "millpond",
+            Self::Naive => "naive",
+        }
+    }
+}
+
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
@@ -52,13 +62,13 @@ impl Default for Args {
     fn default() -> Self {
         Self {
             rate: 840,
-            seconds: 12,
+            seconds: 8,
             size: 8,
             deadline: Duration::from_millis(500),
             hold: Duration::from_millis(10),
             stall: Duration::from_millis(1500),
             seed: 1,
-            queue: Queue::Millpond,
+            queues: &[Queue::Millpond, Queue::Naive],
             runtime: Runtime::Tokio,
             postgres: None,
         }
@@ -84,7 +94,8 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
             Arg::Long("seed") => args.seed = number(&mut parser, "--seed", 0..=u64::MAX)?,
             Arg::Long("runtime") => args.runtime = runtime(&mut parser)?,
             Arg::Long("postgres") => args.postgres = Some(config(&mut parser)?),
-            Arg::Long("naive") => args.queue = Queue::Naive,
+            Arg::Long("millpond") => args.queues = &[Queue::Millpond],
+            Arg::Long("naive") => args.queues = &[Queue::Naive],
             Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help),
             other => return Err(other.unexpected().to_string()),
         }
@@ -141,7 +152,7 @@ const MOST_REQUESTS: u64 = 10_000_000;
 pub(crate) const USAGE: &str = "\
 usage: storm [options]
   --rate N       requests per second, arriving at random                 (840)
-  --seconds N    how long they arrive                                     (12)
+  --seconds N    how long they arrive                                      (8)
   --size N       connections to the database, at most                      (8)
   --deadline MS  how long after its arrival an answer is worth having    (500)
   --hold MS      how long a request keeps its connection                  (10)
@@ -149,7 +160,8 @@ usage: storm [options]
   --seed N       of the arrivals                                           (1)
   --runtime NAME tokio, smol or async-std                            (tokio)
   --postgres URL a PostgreSQL server (without TLS) instead of an SQLite file
-  --naive        an endless queue that each caller leaves by its own timer
+  --millpond     only the pool, told by when each request has to be done
+  --naive        only an endless queue that each caller leaves by its own timer
 ";
 
 #[cfg(test)]
@@ -177,11 +189,13 @@ mod tests {
             hold: Duration::from_millis(5),
             stall: Duration::from_millis(6),
             seed: 7,
-            queue: Queue::Naive,
+            queues: &[Queue::Naive],
             runtime: Runtime::Smol,
             postgres: None,
         };
         assert_eq!(parse(line), Ok(Command::Run(expected)));
+        let alone = Args { queues: &[Queue::Millpond], ..Args::default() };
+        assert_eq!(parse("--millpond"), Ok(Command::Run(alone)));
         assert_eq!(parse("--rate=5 --help"), Ok(Command::Help));
     }
 
@@ -220,7 +234,7 @@ mod tests {
             hold,
             stall,
             seed,
-            queue: _,
+            queues: _,
             runtime,
             postgres: _,
         } = Args::default();

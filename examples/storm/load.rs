@@ -21,8 +21,8 @@ pub(crate) struct Load<P: Pond> {
     pub(crate) queue: Queue,
     pub(crate) deadline: Duration,
     pub(crate) start: Instant,
-    /// What the first caller who waited in vain was told.
-    pub(crate) first_timeout: OnceLock<String>,
+    /// What the first caller who got nothing was told.
+    pub(crate) first_refusal: OnceLock<String>,
 }
 
 impl<P: Pond> Load<P> {
@@ -75,7 +75,7 @@ impl<P: Pond> Load<P> {
                 match select(pin!(self.pool.get()), timer).await {
                     Either::Left((result, _)) => result,
                     Either::Right(_) => {
-                        self.first_timeout.get_or_init(|| "deadline has elapsed".to_owned());
+                        self.first_refusal.get_or_init(|| "deadline has elapsed".to_owned());
                         return Err(Outcome::Timeout);
                     }
                 }
@@ -90,9 +90,7 @@ impl<P: Pond> Load<P> {
                 other if other.is_overload() => Outcome::Shed,
                 _ => Outcome::Other,
             };
-            if outcome == Outcome::Timeout {
-                self.first_timeout.get_or_init(|| explain(&error));
-            }
+            self.first_refusal.get_or_init(|| explain(&error));
             outcome
         })
     }

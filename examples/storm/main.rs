@@ -1,11 +1,13 @@
 //! A storm on a pond: more requests than a database can serve, and a database that stands still in the middle.
 //!
-//! `cargo run --release --example storm` shows how the pool takes it; `-- --naive` shows the same load on an endless queue,
-//! `-- --runtime smol` another runtime, `-- --postgres URL` another database, and `-- --help` what can be changed. Requests
-//! arrive when a schedule says, whether or not earlier ones have been served, and their latency counts from then. Served after
-//! its deadline, a request has cost a connection and is of use to nobody.
+//! `cargo run --release --example storm` shows how the pool takes it, then how an endless queue takes the same requests, and at
+//! last the two side by side. `-- --millpond` and `-- --naive` run one of them, `-- --runtime smol` is another runtime,
+//! `-- --postgres URL` another database, and `-- --help` says what can be changed. Requests arrive when a schedule says, whether
+//! or not earlier ones have been served, and their latency counts from then. Served after its deadline, a request has cost a
+//! connection and is of use to nobody.
 
 mod args;
+mod compare;
 mod database;
 mod load;
 mod pond;
@@ -29,9 +31,10 @@ use async_signal::{Signal, Signals};
 use futures::StreamExt;
 use futures::channel::mpsc::unbounded;
 use futures::future::{Either, join, select};
-use millpond::{Manager, Pool};
+use millpond::{Manager, Overload, Pool};
 
 use crate::args::{Args, Command, Queue};
+use crate::compare::{Run, compare};
 use crate::database::Folder;
 use crate::load::{Load, explain};
 use crate::pond::{Books, Cause, Pond};
@@ -63,46 +66,65 @@ fn main() -> ExitCode {
 
 /// Says whether what was verified is true.
 fn run(args: &Args) -> Result<bool, Cause> {
+    say(&describe(args));
+    let (mut runs, mut verified) = (Vec::new(), true);
+    for queue in args.queues {
+        let (run, holds) = run_one(args, *queue)?;
+        runs.push(run);
+        verified &= holds;
+    }
+    if let Ok(both) = <[Run; 2]>::try_from(runs) {
+        say(&compare(&both, Duration::from_secs(args.seconds)));
+    }
+    Ok(verified)
+}
+
+/// The storm on one of the queues, and a database of its own.
+fn run_one(args: &Args, queue: Queue) -> Result<(Run, bool), Cause> {
     let folder = Folder::new()?;
     args.runtime.block_on(async {
         match &args.postgres {
             None => {
                 let pond = Arc::new(Sqlite::prepare(folder.file(), args.hold)?);
-                until_broken_off(storm(args, pond)).await
+                until_broken_off(storm(args, queue, pond)).await
             }
             Some(config) => {
                 let pond = Arc::new(Postgres::prepare((**config).clone(), args.hold).await?);
-                let verified = until_broken_off(storm(args, Arc::clone(&pond))).await;
+                let run = until_broken_off(storm(args, queue, Arc::clone(&pond))).await;
                 pond.clear().await?;
-                verified
+                run
             }
         }
     })?
 }
 
-async fn until_broken_off(storm: impl Future<Output = Result<bool, Cause>>) -> Result<bool, Cause> {
+async fn until_broken_off<T>(storm: impl Future<Output = Result<T, Cause>>) -> Result<T, Cause> {
     let mut interrupts = Signals::new([Signal::Int])?;
     match select(pin!(storm), interrupts.next()).await {
-        Either::Left((verified, _)) => verified,
+        Either::Left((run, _)) => run,
         Either::Right(_) => Err("broken off".into()),
     }
 }
 
-async fn storm<P: Pond>(args: &Args, pond: Arc<P>) -> Result<bool, Cause> {
+async fn storm<P: Pond>(args: &Args, queue: Queue, pond: Arc<P>) -> Result<(Run, bool), Cause> {
     let arrivals: Arc<[Duration]> = schedule::poisson(args.rate, args.seconds, args.seed).into();
-    say(&describe(args, &pond.name()));
+    let how = match queue {
+        Queue::Millpond => "it knows by when each request has to be done",
+        Queue::Naive => "an endless queue, which each caller leaves by its own timer",
+    };
+    say(&format_args!("{}: {how}; {}", queue.name(), pond.name()));
 
-    let pool = pool(args, pond.manager())?;
+    let pool = pool(args, queue, pond.manager())?;
     let runtime = args.runtime.adapter();
     let start = runtime.now();
     let load = Arc::new(Load {
         runtime,
         pond: Arc::clone(&pond),
         pool: pool.clone(),
-        queue: args.queue,
+        queue,
         deadline: args.deadline,
         start,
-        first_timeout: OnceLock::new(),
+        first_refusal: OnceLock::new(),
     });
     let stall = Arc::new(Stall::default());
     let (send, receive) = unbounded();
@@ -116,14 +138,17 @@ async fn storm<P: Pond>(args: &Args, pond: Arc<P>) -> Result<bool, Cause> {
     say(&"");
     let stalled = stall.begun.get().copied().zip(stall.ended.get().copied());
     say(&summary::summary(&records, stalled, Duration::from_secs(args.seconds)).trim_end());
-    if let Some(message) = load.first_timeout.get() {
-        say(&format_args!("the first timeout said: {message}"));
+    if let Some(message) = load.first_refusal.get() {
+        say(&format_args!("the first refusal said: {message}"));
     }
     pool.close(PATIENCE).await;
-    verify(args, &*pond, &records, arrivals.len()).await
+    let verified = verify(args, &*pond, &records, arrivals.len()).await?;
+    say(&"");
+    let calm_from = stalled.map(|(_, ended)| ended);
+    Ok((Run { name: queue.name(), records, calm_from }, verified))
 }
 
-fn pool<M: Manager>(args: &Args, manager: M) -> Result<Pool<M>, Cause> {
+fn pool<M: Manager>(args: &Args, queue: Queue, manager: M) -> Result<Pool<M>, Cause> {
     // The stall is slow, not broken: what outlasted these would be abandoned with its connection open.
     let patience = args.stall + args.hold + PATIENCE;
     let builder = Pool::builder(manager)
@@ -133,9 +158,11 @@ fn pool<M: Manager>(args: &Args, manager: M) -> Result<Pool<M>, Cause> {
         .check_timeout(patience)
         .reset_timeout(patience)
         .close_timeout(patience);
-    let builder = match args.queue {
+    let builder = match queue {
         Queue::Millpond => builder,
-        Queue::Naive => builder.max_waiters(ENDLESS).get_timeout(Duration::MAX),
+        Queue::Naive => {
+            builder.overload(Overload::Fifo).max_waiters(ENDLESS).get_timeout(Duration::MAX)
+        }
     };
     Ok(args.runtime.build(builder)?)
 }
@@ -198,9 +225,8 @@ async fn verify(
     Ok(verified)
 }
 
-fn describe(args: &Args, database: &str) -> String {
-    let Args { rate, seconds, size, deadline, hold, stall, seed, queue, runtime, postgres: _ } =
-        args;
+fn describe(args: &Args) -> String {
+    let Args { rate, seconds, size, deadline, hold, stall, seed, .. } = args;
     let limit = match hold.as_secs_f64() {
         0.0 => "no hold".to_owned(),
         hold => format!(
@@ -209,16 +235,12 @@ fn describe(args: &Args, database: &str) -> String {
             *size as f64 / hold
         ),
     };
-    let queue = match queue {
-        Queue::Millpond => "millpond, which knows the deadlines",
-        Queue::Naive => "naive: endless, and left by each caller's own timer",
-    };
     format!(
-        "database  {database}, {size} connections, {limit}\nload      {rate}/s at random for {seconds} s, seed {seed}, each to be served in {} ms\n\
-         stall     {} ms in the middle\nqueue     {queue}\nruntime   {}\n",
+        "database  {size} connections, {limit}\nload      {rate}/s at random for {seconds} s, seed {seed}, each to be served in {} ms\n\
+         stall     {} ms in the middle\nruntime   {}\n",
         deadline.as_millis(),
         stall.as_millis(),
-        runtime.name()
+        args.runtime.name()
     )
 }
 

@@ -242,8 +242,9 @@ fn examples(findings: &mut Findings) -> Result<Verdict, String> {
 
 /// Short: this asks whether it verifies itself on each runtime, not how fast it is.
 fn storms(findings: &mut Findings) -> Result<Verdict, String> {
-    let storm =
-        |runtime: &&str| run_example("storm").args(["--", "--seconds", "4", "--runtime", *runtime]);
+    let storm = |runtime: &&str| {
+        run_example("storm").args(["--", "--seconds", "4", "--millpond", "--runtime", *runtime])
+    };
     findings.check_all(RUNTIMES.iter().map(storm))
 }
 

@@ -31,12 +31,12 @@ pub(crate) enum Scale {
     Log,
 }
 
-/// Some points, joined, and what they are of.
+/// Some points, joined where there is nothing missing in between, and what they are of.
 pub(crate) struct Curve {
     pub(crate) name: String,
     pub(crate) colour: Colour,
     pub(crate) stroke: Stroke,
-    pub(crate) points: Vec<(f64, f64)>,
+    pub(crate) points: Vec<(f64, Option<f64>)>,
 }
 
 /// How a curve is drawn: dashed, where it would hide another.
@@ -74,7 +74,12 @@ impl fmt::Display for Sketch {
                 end - x,
                 BOTTOM - TOP
             )?;
-            writeln!(f, "<text x=\"{:.0}\" y=\"{}\">{what}</text>", end + 6.0, TOP + 12.0)?;
+            writeln!(
+                f,
+                "<text x=\"{:.0}\" y=\"{}\" text-anchor=\"end\">{what}</text>",
+                x - 6.0,
+                TOP + 12.0
+            )?;
         }
         for (value, label) in &self.up.ticks {
             let y = self.y(*value);
@@ -127,15 +132,14 @@ impl Sketch {
             Stroke::Dashed => (curve.colour, " stroke-dasharray=\"3 7\""),
         };
         let stroke = format!("fill=\"none\" stroke=\"{colour}\" stroke-width=\"2.5\"{dashes}");
-        let mut path = String::new();
+        let (mut path, mut pen) = (String::new(), 'M');
         for (x, y) in &curve.points {
-            write!(
-                path,
-                "{}{:.0} {:.0}",
-                if path.is_empty() { "M" } else { "L" },
-                self.x(*x),
-                self.y(*y)
-            )?;
+            let Some(y) = y else {
+                pen = 'M';
+                continue;
+            };
+            write!(path, "{pen}{:.0} {:.0}", self.x(*x), self.y(*y))?;
+            pen = 'L';
         }
         writeln!(f, "<path d=\"{path}\" {stroke}/>")?;
         writeln!(f, "<path d=\"M{LEFT} {}h30\" {stroke}/>", legend - 4.0)?;
