@@ -54,6 +54,7 @@ pub(super) const PLAN: &[Planned] = &[
         )
     }),
     step("model check", model_check),
+    step("simulator", |s| s.check(EXPERIMENTS_ARGS)),
     step("examples", examples),
     Planned { needs: &[POSTGRES], ..step("postgres examples", postgres_examples) },
     step("storm", storms),
@@ -97,6 +98,10 @@ const TRACING_CLIPPY_ARGS: &[&str] = &[
     "-D",
     "warnings",
 ];
+
+/// One line for each gate, with the worst of the seeds that judge.
+const EXPERIMENTS_ARGS: &[&str] =
+    &["run", "--release", "-p", "millpond-sim", "--quiet", "--", "experiments"];
 
 const STORM_LAB_ARGS: &[&str] =
     &["bench", "-p", "millpond-tests", "--profile=dev", "--bench=storm_lab", "--", "--quick"];
