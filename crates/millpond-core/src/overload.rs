@@ -430,7 +430,7 @@ const TARGET: Duration = Duration::from_millis(5);
 const SHARE: u32 = 5;
 /// A wait harms nobody if it is at most so many hundredths of the caller's patience. At 40, four resources at nine tenths of
 /// capacity shed 4 % in the worst of 40 runs, at 50 the slowest of those that are served at half as much again as capacity
-/// take more than half of their patience.
+/// take more than half of their patience (`millpond-sim experiments E1 E2e`).
 const PATIENCE: u32 = 45;
 /// So many may wait in an overloaded lane, or one for so many resources if that is more. With fewer a resource may find nobody
 /// waiting when it comes home, with more everybody waits longer for nothing.
