@@ -227,16 +227,16 @@ fn callers_that_are_refused_are_for_who_debugs_unless_they_waited_for_themselves
 #[test]
 fn a_queue_that_does_not_drain_is_a_warning_and_its_end_is_news() {
     let (traced, _) = traced(|rig| {
-        let held = [
-            rig.at_once(rig.pool.get().label("export")).expect("there are two"),
-            rig.at_once(rig.pool.get().label("report")).expect("there are two"),
-        ];
-        let mut waiting = rig.wait();
-        rig.runtime.advance(secs(1));
-        // How long they are held is known from here on.
-        drop(held);
-        let Poll::Ready(Ok(held)) = waiting.poll() else { panic!("there are two") };
-        let other = rig.at_once(rig.pool.get().label("export")).expect("there are two");
+        let mut held = rig.at_once(rig.pool.get().label("export")).expect("there are two");
+        let other = rig.at_once(rig.pool.get().label("report")).expect("there are two");
+        // After a few leases it is known how long they last.
+        for _ in 0..4 {
+            let mut waiting = rig.wait();
+            rig.runtime.advance(secs(1));
+            drop(held);
+            let Poll::Ready(Ok(next)) = waiting.poll() else { panic!("its turn has come") };
+            held = next;
+        }
         let hasty = rig.wait_in(rig.pool.get().timeout(secs(4)));
         rig.runtime.advance(secs(5));
         drop((held, other, hasty));
