@@ -329,7 +329,7 @@ impl Core {
         let mut offers: Vec<_> =
             self.waiters.all().filter_map(|id| self.offered(id).map(|index| (id, index))).collect();
         offers.sort_unstable_by_key(|(id, _)| Reverse(self.waiters.get(*id).turn));
-        // mutate: offers.clear(); for (id, _) in &offers {
+        // mutate: offers.clear(); for (id, index) in &offers {
         for (id, index) in &offers {
             self.untie(*index);
             if self.withdraw(*id, now) {
