@@ -96,7 +96,7 @@ impl Holds {
             let weight = u128::from(self.returns.min(WEIGHT));
             // Rounded up: rounded down, a mean of a nanosecond would never grow again.
             let mean = (self.mean.as_nanos() * (weight - 1) + held).div_ceil(weight);
-            self.mean = Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX));
+            self.mean = from_nanos(mean);
         }
         self.mean = self.mean.max(LEAST);
         if let Some(began) = began.filter(|began| began.period == self.period) {
@@ -134,8 +134,7 @@ impl Holds {
     }
 
     fn p90(&self) -> Duration {
-        let nanos = self.mean.as_nanos() * u128::from(self.decile) / u128::from(PARTS);
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+        from_nanos(self.mean.as_nanos() * u128::from(self.decile) / u128::from(PARTS))
     }
 
     /// Callers begin to wait.
@@ -159,6 +158,11 @@ impl Holds {
             *since = now;
         }
     }
+}
+
+/// So many nanoseconds, or the six centuries that a `u64` of them can hold.
+pub(crate) fn from_nanos(nanos: u128) -> Duration {
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 /// Fewer returns say nothing.

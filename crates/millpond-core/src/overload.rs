@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use crate::Why;
 use crate::core::{Core, Mode};
+use crate::hold::from_nanos;
 use crate::io::Request;
 use crate::notes::Note;
 use crate::timers::TimerKey;
@@ -83,8 +84,8 @@ pub(crate) struct Look {
     pub(crate) prompt: bool,
     /// Somebody went away unserved, or was refused, though not for the sake of others.
     pub(crate) harmed: bool,
-    /// How many were refused.
-    pub(crate) refused: u32,
+    /// Somebody was refused, for whatever reason.
+    pub(crate) refused: bool,
 }
 
 /// What is known of the pool as a whole.
@@ -193,7 +194,7 @@ impl Core {
         self.watch_queues(now);
         let look = &mut self.lanes[lane as usize].look;
         look.harmed |= harmed;
-        look.refused = look.refused.saturating_add(1);
+        look.refused = true;
         self.strain.refused.0 = self.strain.refused.0.saturating_add(1);
         if why == Why::Deadline {
             return Duration::ZERO;
@@ -239,7 +240,7 @@ impl Core {
             let harmed = harmed || front.is_some_and(|front| self.is_trying(front, now));
             let relief = match state.overloaded_since {
                 None => 0,
-                Some(_) if refused == 0 || eased => state.relief + 1,
+                Some(_) if !refused || eased => state.relief + 1,
                 Some(_) => state.relief.saturating_sub(1),
             };
             let overloaded = match state.overloaded_since {
@@ -403,8 +404,7 @@ impl Core {
     /// How long it takes until so many resources have come home.
     fn time_for(&self, returns: u64) -> Duration {
         let mean = self.holds.get().map_or(Duration::ZERO, |hold| hold.mean).as_nanos();
-        let nanos = mean * u128::from(returns) / u128::from(self.capacity().max(1));
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+        from_nanos(mean * u128::from(returns) / u128::from(self.capacity().max(1)))
     }
 
     /// How many resources serve callers, or will as soon as they are open.

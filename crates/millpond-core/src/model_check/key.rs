@@ -116,7 +116,7 @@ impl World {
             key.flag(overloaded);
             // One decides when it begins, the other when it ends.
             if overloaded {
-                key.flag(refused > 0);
+                key.flag(refused);
                 key.push(lane.relief, 2);
             } else {
                 key.flag(prompt);
