@@ -16,6 +16,10 @@ pub(crate) struct Target {
     pub(crate) failed: Vec<String>,
     /// The tests that could do nothing here, and why: libtest takes them for passed.
     pub(crate) skipped: Vec<String>,
+    /// What the tests that failed wrote, one after the other.
+    pub(crate) said: Vec<String>,
+    /// Whether the lines that come are what a failed test wrote.
+    speaking: bool,
     /// Whether it has begun tests and not summed them up.
     running: bool,
 }
@@ -51,6 +55,12 @@ impl Target {
     }
 
     fn read(&mut self, line: &str) {
+        // libtest shows first what the failed tests wrote and then their names, both under the same heading.
+        if line == "failures:" {
+            self.speaking = self.said.is_empty();
+        } else if self.speaking && !line.is_empty() {
+            self.said.push(line.to_owned());
+        }
         if let Some(skipped) = skipped(line) {
             self.skipped.push(skipped.to_owned());
         } else if let Some(count) = result(line) {
@@ -151,6 +161,11 @@ fn outcome(line: &str) -> Option<(&str, bool)> {
     }
 }
 
+/// A line that cargo writes for programs.
+pub(crate) fn is_json(line: &str) -> bool {
+    line.starts_with("{\"reason\":")
+}
+
 fn is_artifact(line: &str) -> bool {
     line.starts_with("{\"reason\":\"compiler-artifact\"")
 }
@@ -233,6 +248,30 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
         assert_eq!(targets.len(), 1);
         assert_eq!(targets[0].count, Count::one(false));
         assert_eq!(targets[0].failed, ["a"]);
+    }
+
+    #[test]
+    fn what_a_failed_test_wrote_is_kept() {
+        let targets = parse(&[
+            "Running tests/a.rs (deps/a-1)",
+            "running 2 tests",
+            "test one ... FAILED",
+            "test two ... ok",
+            "",
+            "failures:",
+            "",
+            "---- one stdout ----",
+            "thread 'one' panicked at tests/a.rs:3:5:",
+            "8 of 9",
+            "",
+            "failures:",
+            "    one",
+            "",
+            "test result: FAILED. 1 passed; 1 failed; 0 ignored",
+        ]);
+        let said = ["---- one stdout ----", "thread 'one' panicked at tests/a.rs:3:5:", "8 of 9"];
+        assert_eq!(targets[0].said, said);
+        assert_eq!(targets[0].failed, ["one"]);
     }
 
     #[test]

@@ -17,6 +17,8 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::libtest;
+
 /// A command to run, and how to run it.
 pub(crate) struct Step {
     command: Vec<OsString>,
@@ -113,7 +115,7 @@ impl Step {
         loop {
             match receive.recv_timeout(POLL) {
                 Ok(line) => {
-                    if self.echo && !line.starts_with("{\"reason\":") {
+                    if self.echo && !libtest::is_json(&line) {
                         println!("{line}");
                     }
                     lines.push(line);

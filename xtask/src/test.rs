@@ -2,7 +2,7 @@
 //!
 //! `PLAN` is the list of steps. A step that fails does not stop the others; only when the workspace does not compile
 //! are the steps that would say so again left out. The run ends with a table of the steps, the number of tests in each
-//! layer, what was skipped and why, and the line `N passed, M failed`.
+//! layer, what was skipped and why, what failed and what it said, and the line `N passed, M failed`.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -144,6 +144,12 @@ fn report(findings: &Findings, rows: &[Row]) {
     }
     for test in &findings.failures {
         println!("failed: {test}");
+    }
+    for complaint in &findings.complaints {
+        println!("\nfailed: {}, which said:", complaint.of);
+        for line in &complaint.lines {
+            println!("  | {line}");
+        }
     }
     println!();
 }

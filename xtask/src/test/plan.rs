@@ -67,9 +67,11 @@ pub(super) const PLAN: &[Planned] = &[
 
 const CLIPPY_ARGS: &[&str] = &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
 
-/// What is published must build from what would be published, and nothing else.
+/// What is published must build from what would be published, and nothing else. Offline, since cargo would ask the
+/// registry twice for each crate, and what it needs is what the build has fetched.
 const PACKAGE_ARGS: &[&str] = &[
     "package",
+    "--offline",
     "--quiet",
     "--allow-dirty",
     "--workspace",
@@ -120,6 +122,8 @@ pub(super) struct Findings {
     pub(super) notes: Vec<String>,
     /// The tests that failed.
     pub(super) failures: Vec<String>,
+    /// What failed, and what it said about it.
+    pub(super) complaints: Vec<Complaint>,
     packages: BTreeMap<String, String>,
     /// The loom models that passed and their times, once they all did.
     measured: Option<Vec<(String, Duration)>>,
@@ -133,6 +137,7 @@ impl Findings {
             broken: false,
             notes: Vec::new(),
             failures: Vec::new(),
+            complaints: Vec::new(),
             packages: BTreeMap::new(),
             measured: None,
         }
@@ -146,6 +151,9 @@ impl Findings {
     fn check_step(&mut self, step: Step) -> Result<Verdict, String> {
         let done = step.run()?;
         self.tally.add(Layer::Checks, Count::one(done.passed()));
+        if !done.passed() {
+            self.complaints.push(Complaint::last(step.shown(), &done.lines));
+        }
         Ok(verdict(done.passed(), || format!("`{}` {}", step.shown(), done.ended.describe())))
     }
 
@@ -166,6 +174,9 @@ impl Findings {
             let name = target.short_name();
             self.failures.extend(target.failed.iter().map(|test| format!("{name}: {test}")));
             self.notes.extend(target.skipped.iter().map(|test| format!("skipped {name}: {test}")));
+            if !target.said.is_empty() {
+                self.complaints.push(Complaint::first(name.to_owned(), &target.said));
+            }
         }
         let count = libtest::total(targets);
         if done.passed() && count.passed == 0 {
@@ -178,12 +189,37 @@ impl Findings {
     }
 }
 
+/// What failed, and the part of what it said that tells most.
+pub(super) struct Complaint {
+    pub(super) of: String,
+    pub(super) lines: Vec<String>,
+}
+
+impl Complaint {
+    /// Few enough that the complaints of a bad day can be read, and enough for a panic with its message.
+    const LINES: usize = 25;
+
+    /// A command says last why it gives up.
+    fn last(of: String, lines: &[String]) -> Self {
+        let told: Vec<_> = lines.iter().filter(|line| !libtest::is_json(line)).cloned().collect();
+        Self { of, lines: told[told.len().saturating_sub(Self::LINES)..].to_vec() }
+    }
+
+    /// A test says first what was wrong; what follows is the stack.
+    fn first(of: String, lines: &[String]) -> Self {
+        Self { of, lines: lines.iter().take(Self::LINES).cloned().collect() }
+    }
+}
+
 fn build(findings: &mut Findings) -> Result<Verdict, String> {
     let args = ["test", "--workspace", "--all-targets", "--no-run"];
     let step = Step::cargo().args(args).args(["--message-format=json-render-diagnostics"]);
     let done = step.run()?;
     findings.packages = libtest::packages(&done.lines);
     findings.broken = !done.passed();
+    if findings.broken {
+        findings.complaints.push(Complaint::last(step.shown(), &done.lines));
+    }
     findings.tally.add(Layer::Checks, Count::one(done.passed()));
     Ok(verdict(done.passed(), || "the workspace does not compile".to_owned()))
 }
