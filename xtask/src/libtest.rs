@@ -18,10 +18,20 @@ pub(crate) struct Target {
     pub(crate) skipped: Vec<String>,
     /// What the tests that failed wrote, one after the other.
     pub(crate) said: Vec<String>,
-    /// Whether the lines that come are what a failed test wrote.
-    speaking: bool,
+    reading: Reading,
     /// Whether it has begun tests and not summed them up.
     running: bool,
+}
+
+/// Where in a binary's output a line stands. libtest shows first what the failed tests wrote, each under its name, and
+/// then their names again, both under the same heading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Reading {
+    #[default]
+    Results,
+    Said,
+    /// Left out of what a test said: it would hide what the next one says.
+    Stack,
 }
 
 /// Reads the output of `cargo test`. A binary that says nothing libtest would say (a benchmark) counts no tests; one
@@ -55,10 +65,14 @@ impl Target {
     }
 
     fn read(&mut self, line: &str) {
-        // libtest shows first what the failed tests wrote and then their names, both under the same heading.
-        if line == "failures:" {
-            self.speaking = self.said.is_empty();
-        } else if self.speaking && !line.is_empty() {
+        self.reading = match line {
+            "failures:" if self.said.is_empty() => Reading::Said,
+            "failures:" => Reading::Results,
+            "stack backtrace:" if self.reading == Reading::Said => Reading::Stack,
+            _ if self.reading == Reading::Stack && line.starts_with("---- ") => Reading::Said,
+            _ => self.reading,
+        };
+        if self.reading == Reading::Said && !line.is_empty() && line != "failures:" {
             self.said.push(line.to_owned());
         }
         if let Some(skipped) = skipped(line) {
@@ -256,22 +270,34 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
             "Running tests/a.rs (deps/a-1)",
             "running 2 tests",
             "test one ... FAILED",
-            "test two ... ok",
+            "test two ... FAILED",
             "",
             "failures:",
             "",
             "---- one stdout ----",
             "thread 'one' panicked at tests/a.rs:3:5:",
             "8 of 9",
+            "stack backtrace:",
+            "  0: one",
+            "",
+            "---- two stdout ----",
+            "thread 'two' panicked at tests/a.rs:5:5:",
             "",
             "failures:",
             "    one",
+            "    two",
             "",
-            "test result: FAILED. 1 passed; 1 failed; 0 ignored",
+            "test result: FAILED. 0 passed; 2 failed; 0 ignored",
         ]);
-        let said = ["---- one stdout ----", "thread 'one' panicked at tests/a.rs:3:5:", "8 of 9"];
+        let said = [
+            "---- one stdout ----",
+            "thread 'one' panicked at tests/a.rs:3:5:",
+            "8 of 9",
+            "---- two stdout ----",
+            "thread 'two' panicked at tests/a.rs:5:5:",
+        ];
         assert_eq!(targets[0].said, said);
-        assert_eq!(targets[0].failed, ["one"]);
+        assert_eq!(targets[0].failed, ["one", "two"]);
     }
 
     #[test]

@@ -196,7 +196,7 @@ pub(super) struct Complaint {
 }
 
 impl Complaint {
-    /// Few enough that the complaints of a bad day can be read, and enough for a panic with its message.
+    /// Few enough that the complaints of a bad day can be read, and enough for some panics with their messages.
     const LINES: usize = 25;
 
     /// A command says last why it gives up.
@@ -205,7 +205,6 @@ impl Complaint {
         Self { of, lines: told[told.len().saturating_sub(Self::LINES)..].to_vec() }
     }
 
-    /// A test says first what was wrong; what follows is the stack.
     fn first(of: String, lines: &[String]) -> Self {
         Self { of, lines: lines.iter().take(Self::LINES).cloned().collect() }
     }
