@@ -131,32 +131,31 @@ fn nobody_is_refused_for_a_long_wait_while_nothing_is_open() {
     assert_eq!(rig.poll_lent(first), 0);
 }
 
-/// After an outage of a second: whether the lane is overloaded after so long, while callers come to harm.
-fn is_overloaded_after(time: Duration) -> bool {
+/// Two wait until the server is back: how long that took, and the one that is not served yet.
+fn outage() -> (Rig, Duration, WaiterId) {
     let mut rig = strained();
     break_down(&mut rig);
     let first = rig.queue();
-    rig.queue();
+    rig.fail(true);
+    let (began, second) = (rig.now, rig.queue());
     stay_down(&mut rig, secs(1));
     come_back(&mut rig, first);
-    harm(&mut rig, time);
-    rig.is_overloaded(0)
+    let lasted = rig.now - began;
+    (rig, lasted, second)
 }
 
 #[test]
 fn after_an_outage_the_backlog_has_four_times_as_long_to_drain() {
-    assert!(!is_overloaded_after(ms(3900)));
-    assert!(is_overloaded_after(ms(7000)));
+    let (mut rig, lasted, _) = outage();
+    harm(&mut rig, 4 * lasted - INTERVAL);
+    assert!(!rig.is_overloaded(0));
+    harm(&mut rig, 3 * INTERVAL);
+    assert!(rig.is_overloaded(0));
 }
 
 #[test]
 fn when_the_backlog_is_gone_the_next_queue_is_looked_at_as_usual() {
-    let mut rig = strained();
-    break_down(&mut rig);
-    let first = rig.queue();
-    let second = rig.queue();
-    stay_down(&mut rig, secs(1));
-    come_back(&mut rig, first);
+    let (mut rig, _, second) = outage();
     rig.home(0);
     rig.poll_lent(second);
     assert_looked_at_as_usual(&mut rig);
