@@ -92,6 +92,20 @@ fn a_pause_is_no_overload() {
 }
 
 #[test]
+fn a_pause_has_lasted_until_it_ends_and_not_until_the_next_caller_comes() {
+    let mut rig = strained();
+    rig.feed(Input::Pause);
+    let leaves = rig.queue();
+    rig.cancel(leaves);
+    rig.pass(INTERVAL + ms(10));
+    rig.feed(Input::Resume);
+    rig.pass(4 * INTERVAL);
+    rig.queue();
+    harm(&mut rig, 2 * INTERVAL);
+    assert!(rig.is_overloaded(0), "four times as long as the pause is over");
+}
+
+#[test]
 fn an_outage_is_no_overload() {
     let mut rig = strained();
     break_down(&mut rig);
