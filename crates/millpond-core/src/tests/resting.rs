@@ -5,11 +5,12 @@
 use std::time::Duration;
 
 use super::rig::{Answer, Rig, ms, secs};
-use crate::WaiterId;
-use crate::io::{GiveBack, Input, Job, Outcome};
+use crate::io::{GiveBack, Input, Job, Outcome, Why};
+use crate::{ShedReason, WaiterId};
 
 const HOLD: Duration = ms(50);
 const INTERVAL: Duration = ms(150);
+const TOO_LATE: Why = Why::Shed(ShedReason::PredictedTooLate);
 
 fn strained() -> Rig {
     Rig::strained(HOLD, |config| {
@@ -106,6 +107,20 @@ fn a_pause_has_lasted_until_it_ends_and_not_until_the_next_caller_comes() {
 }
 
 #[test]
+fn the_backlog_of_a_pause_has_four_times_as_long_and_no_moment_more() {
+    let mut rig = strained();
+    rig.feed(Input::Pause);
+    rig.queue();
+    rig.pass(ms(90));
+    rig.feed(Input::Resume);
+    harm(&mut rig, ms(300));
+    rig.pass(ms(59));
+    assert!(!rig.is_overloaded(0));
+    rig.pass(ms(1));
+    assert!(rig.is_overloaded(0), "an interval is over, and four times 90 ms are");
+}
+
+#[test]
 fn an_outage_is_no_overload() {
     let mut rig = strained();
     break_down(&mut rig);
@@ -141,6 +156,41 @@ fn nobody_is_refused_for_a_long_wait_while_nothing_is_open() {
     rig.queue_many(100);
     rig.create();
     assert_eq!(rig.poll_lent(first), 0);
+}
+
+/// A pool that may grow to eight has lost its only resource, and so many callers wait while the next is being opened.
+fn empty(waiting: usize) -> Rig {
+    let mut rig = Rig::strained(HOLD, |config| config.max_creating = 8);
+    rig.feed(Input::Resize(8));
+    rig.give_back(0, GiveBack::Discard);
+    rig.finish(Job::Close, Outcome::Gone);
+    rig.queue();
+    rig.fail(true);
+    rig.queue_many(waiting - 1);
+    rig.pass(rig.pause());
+    rig
+}
+
+#[test]
+fn a_pool_that_fills_again_is_up_when_half_of_it_is_open() {
+    let mut rig = empty(20);
+    for open in 1..4 {
+        rig.create();
+        rig.get_within(ms(1)).queued();
+        assert_eq!(rig.counts().offered, open);
+    }
+    rig.create();
+    assert_eq!(rig.get_within(ms(1)).why(), TOO_LATE);
+}
+
+#[test]
+fn a_pool_that_needs_no_more_is_up_with_fewer() {
+    let mut rig = empty(2);
+    rig.create();
+    rig.create();
+    assert_eq!((rig.counts().offered, rig.counts().creating), (2, 0));
+    rig.queue();
+    assert_eq!(rig.get_within(ms(1)).why(), TOO_LATE);
 }
 
 /// Two wait until the server is back: how long that took, and the one that is not served yet.
