@@ -15,6 +15,7 @@ pub(crate) struct Backoff {
     /// Rounds of failed creations since the last success. Attempts that overlap are one round: eight refused at once are
     /// one fact about the server, not eight.
     failures: u32,
+    /// When the last of them was noted; nothing as long as there is none.
     last_failure: Option<Instant>,
     /// Whether the last failure was of the kind that trying again does not mend.
     permanent: bool,
@@ -48,7 +49,7 @@ impl Backoff {
 
     /// Notes a creation that began at `began` and failed at `now`; returns how long no other may start.
     pub(crate) fn fail(&mut self, began: Instant, now: Instant, transient: bool) -> Duration {
-        let same_round = self.last_failure.is_some_and(|last| began <= last) && self.failures > 0;
+        let same_round = self.last_failure.is_some_and(|last| began <= last);
         if !same_round {
             self.failures = self.failures.saturating_add(1);
         }

@@ -39,6 +39,17 @@ fn half_of_the_pauses_are_shorter_than_half_the_limit() {
     assert!((400..=600).contains(&short.count()));
 }
 
+/// The numbers that its authors' code begins with.
+#[test]
+fn the_random_numbers_are_those_of_split_mix_64() {
+    let mut backoff = Backoff::new(ms(1), ms(1), None, 1_234_567);
+    for number in [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]
+    {
+        let longest = std::time::Duration::from_nanos(u64::MAX);
+        assert_eq!(backoff.up_to(longest), std::time::Duration::from_nanos(number));
+    }
+}
+
 #[test]
 fn failures_that_overlap_are_one_round() {
     let mut backoff = Backoff::new(ms(50), secs(5), Some(2), 0);

@@ -173,3 +173,16 @@ fn those_held_back_by_a_pause_are_not_told_of_failures() {
     rig.create();
     assert_eq!(rig.poll_lent(id), 0);
 }
+
+#[test]
+fn one_that_does_not_wait_is_told_of_failures_only_if_nothing_is_open() {
+    let mut rig = Rig::filled(2);
+    let (lent, _) = (rig.lend(), rig.lend());
+    rig.feed(Input::Resize(3));
+    rig.queue();
+    rig.fail(true);
+    assert_eq!(rig.try_get().why(), Why::Exhausted, "both are lent");
+    rig.bring(lent);
+    assert_eq!((rig.counts().live, rig.counts().offered), (1, 1));
+    assert_eq!(rig.try_get().why(), Why::Exhausted, "one is lent, and one is set aside");
+}

@@ -1,7 +1,7 @@
 //! Who is lent what: first come, first served, and nobody past the queue.
 
-use super::rig::Rig;
-use crate::io::{GiveBack, Job, Why};
+use super::rig::{Rig, secs};
+use crate::io::{Action, GiveBack, Input, Job, Why};
 
 #[test]
 fn what_lies_idle_is_lent_at_once_the_lowest_first() {
@@ -19,6 +19,17 @@ fn callers_help_themselves_while_nobody_waits() {
     assert_eq!(rig.bits.take(), None);
     rig.home(1);
     assert_eq!(rig.bits.take(), Some(1));
+}
+
+#[test]
+fn one_that_looks_takes_what_lies_idle_in_a_place_fit_or_not_and_nothing_else() {
+    let mut rig = Rig::filled(2);
+    rig.lend();
+    rig.pass(secs(60));
+    assert_eq!(rig.feed(Input::Take(1)), [Action::Lend(rig.core.id(1))]);
+    for nothing in [0, 1, 2] {
+        assert_eq!(rig.feed(Input::Take(nothing)), [], "in {nothing}");
+    }
 }
 
 #[test]

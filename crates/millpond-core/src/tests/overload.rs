@@ -52,10 +52,10 @@ fn a_batch_that_harms_nobody_is_not_shed_however_long_it_waits() {
 
 #[test]
 fn a_wait_is_harmless_up_to_nine_twentieths_of_the_patience() {
-    for (patience, intervals) in [(20 * HOLD, 3), (40 * HOLD, 6)] {
+    for (patience, trying) in [(ms(1000), 4), (ms(2000), 7), (ms(999), 3), (ms(1999), 6)] {
         let mut rig = strained();
         rig.queue_within(patience);
-        rig.pass(INTERVAL * intervals);
+        rig.pass(INTERVAL * (trying - 1));
         assert!(!rig.is_overloaded(0), "nine twentieths of {patience:?}");
         rig.pass(INTERVAL);
         assert!(rig.is_overloaded(0), "more than that of {patience:?}");
@@ -211,10 +211,8 @@ fn turning_overloaded_refuses_who_waited_for_more_than_twice_the_target() {
     let mut rig = strained();
     let long = rig.queue();
     rig.pass(HOLD);
-    let leaves = rig.queue();
-    rig.pass(HOLD);
-    let short = rig.queue();
-    rig.pass(ms(1));
+    let (leaves, short) = (rig.queue(), rig.queue());
+    rig.pass(HOLD + ms(1));
     rig.cancel(leaves);
     rig.pass(INTERVAL - 2 * HOLD - ms(1));
     assert_eq!(rig.woken(), [long]);
