@@ -226,8 +226,8 @@ impl Core {
             Why::Exhausted | Why::Full | Why::Creating | Why::Checking | Why::Paused => {}
         }
         let phases = start.map_or_else(Phases::default, |start| self.phases.since(&start, now));
-        let retry_after = self.note_refused(lane, why, now);
         let waited = now.saturating_duration_since(since);
+        let retry_after = self.note_refused(lane, why, waited, now);
         Refusal { why, ahead, waited, phases, retry_after }
     }
 

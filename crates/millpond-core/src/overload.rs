@@ -180,13 +180,21 @@ impl Core {
     }
 
     /// A caller of a lane is refused; says when asking again may help.
-    pub(crate) fn note_refused(&mut self, lane: u32, why: Why, now: Instant) -> Duration {
+    pub(crate) fn note_refused(
+        &mut self,
+        lane: u32,
+        why: Why,
+        waited: Duration,
+        now: Instant,
+    ) -> Duration {
         let state = &mut self.lanes[lane as usize];
         state.refused += 1;
         if !self.sheds() {
             return Duration::ZERO;
         }
         let harmed = match why {
+            // Who would not wait at all is harmed by no queue.
+            Why::Deadline if waited.is_zero() => return Duration::ZERO,
             Why::Deadline | Why::TooManyWaiters | Why::Shed(ShedReason::PredictedTooLate) => true,
             Why::Shed(_) => false,
             _ => return Duration::ZERO,

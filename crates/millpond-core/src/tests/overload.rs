@@ -116,6 +116,30 @@ fn one_that_times_out_and_one_too_many_were_harmed() {
 }
 
 #[test]
+fn who_would_not_wait_at_all_was_not_harmed_and_keeps_nothing_overloaded() {
+    let looks = |rig: &mut Rig| {
+        for _ in 0..5 {
+            rig.pass(HOLD / 5);
+            assert_eq!(rig.get_within(Duration::ZERO).why(), Why::Deadline);
+        }
+    };
+    let mut rig = strained();
+    for id in rig.queue_many(10) {
+        looks(&mut rig);
+        assert!(!rig.is_overloaded(0));
+        hand_over(&mut rig, id);
+    }
+
+    let mut rig = overloaded(|_| {});
+    for _ in 0..10 {
+        let id = rig.queue();
+        looks(&mut rig);
+        hand_over(&mut rig, id);
+    }
+    assert!(!rig.is_overloaded(0));
+}
+
+#[test]
 fn one_whose_turn_would_come_too_late_was_harmed() {
     let mut rig = strained();
     rig.queue();
