@@ -337,8 +337,11 @@ impl Core {
             return true;
         }
         if let Some(since) = self.strain.down_since.take() {
-            let down = now.saturating_duration_since(since);
-            self.strain.lenient_until = now.checked_add(down.saturating_mul(BACKLOG));
+            // What has piled up is no older than who has waited longest: the others have given up.
+            let fronts = self.waiters.lanes().filter_map(|lane| self.waiters.front(lane));
+            let oldest = fronts.map(|id| self.waiters.get(id).since).min().unwrap_or(now);
+            let backlog = now.saturating_duration_since(since.max(oldest));
+            self.strain.lenient_until = now.checked_add(backlog.saturating_mul(BACKLOG));
         }
         false
     }
@@ -449,5 +452,5 @@ const ROOM_SHARE: u32 = 2;
 const RELIEF: u32 = 2;
 /// Nor is it if nobody waits for two fifths of the time: at capacity or above it is less, below it is more.
 const EASED: (u32, u32) = (2, 5);
-/// After an outage the backlog may take so many times as long as that to drain: at four fifths of capacity it does.
+/// What has piled up in an outage may take so many times as long to drain: at four fifths of capacity it does.
 const BACKLOG: u32 = 4;
