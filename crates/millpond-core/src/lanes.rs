@@ -87,7 +87,8 @@ impl Core {
         let first = fronts.min_by_key(|(lane, id)| {
             let lane = &self.lanes[*lane as usize];
             let came = self.waiters.get(*id).since;
-            (!lane.is_owed(), came.checked_sub(lane.settings.head_start))
+            // Head starts that reach back beyond all time are alike.
+            (!lane.is_owed(), came.checked_sub(lane.settings.head_start), came)
         });
         first.map(|(_, id)| id)
     }

@@ -100,6 +100,19 @@ fn a_head_start_beyond_every_clock_is_for_ever() {
 }
 
 #[test]
+fn of_two_lanes_that_always_go_first_it_is_first_come_first_served() {
+    let mut rig = lent(1, [lane(Duration::MAX, 0), lane(Duration::MAX, 0)]);
+    let ids = [2, 1, 2].map(|lane| {
+        rig.skip(ms(1));
+        queue_in(&mut rig, lane)
+    });
+    for id in ids {
+        rig.home(0);
+        assert_eq!(rig.poll_lent(id), 0);
+    }
+}
+
+#[test]
 fn each_lane_has_its_own_bound() {
     let full = Lane { max_waiters: 0, head_start: Duration::ZERO, reserved: 0 };
     let two = Lane { max_waiters: 2, ..full.clone() };
