@@ -282,7 +282,8 @@ impl Core {
             lane.look = Look::default();
         }
         self.strain.interval = Some((now, self.holds.calm(now)));
-        self.set_timer(TimerKey::Overload, now, target.saturating_mul(TARGETS).max(INTERVAL));
+        let length = target.saturating_mul(TARGETS).clamp(INTERVAL, LONGEST_INTERVAL);
+        self.set_timer(TimerKey::Overload, now, length);
     }
 
     /// Whether nobody waited for a good part of the interval: who was refused met a burst, for which there was no room.
@@ -435,6 +436,8 @@ impl Core {
 /// same). With four a stop takes longer to get over, with two a lasting overload is taken for over too often.
 const TARGETS: u32 = 3;
 const INTERVAL: Duration = Duration::from_millis(100);
+/// Nor more than this, whatever the target: who was refused before is not refused "of late".
+const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
 /// A shorter wait is never too long, unless the caller says so by its patience: it is what timers and schedulers are good for.
 const TARGET: Duration = Duration::from_millis(5);
 /// But never longer than one part in so many of that.

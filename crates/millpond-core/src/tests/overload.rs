@@ -207,6 +207,28 @@ fn an_interval_lasts_three_times_the_target_and_not_less_than_a_tenth_of_a_secon
 }
 
 #[test]
+fn an_interval_lasts_a_minute_at_most_and_then_the_refused_are_forgotten() {
+    for target in [secs(20), secs(21), Duration::MAX] {
+        let mut rig = Rig::strained(HOLD, |config| {
+            (config.overload, config.max_waiters) = (Overload::TargetWait(target), 1);
+        });
+        let mut waits = rig.queue();
+        assert_eq!(rig.core.timers.get(TimerKey::Overload), Some(rig.now + secs(60)));
+        for _ in 0..100 {
+            assert_eq!(rig.get().why(), Why::TooManyWaiters);
+        }
+        for _ in 0..130 {
+            rig.pass(secs(1));
+            hand_over(&mut rig, waits);
+            waits = rig.queue();
+        }
+        // One waits, and one is refused.
+        let hold = rig.core.hold().map_or(Duration::ZERO, |hold| hold.mean);
+        assert!(rig.get().refused().retry_after <= 2 * 2 * hold, "{target:?}");
+    }
+}
+
+#[test]
 fn the_target_is_five_milliseconds_at_least() {
     for (after, harmed) in [(ms(5), false), (ms(6), true)] {
         let mut rig = Rig::strained(ms(1), |_| {});
