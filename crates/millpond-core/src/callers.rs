@@ -223,7 +223,11 @@ impl Core {
             Why::CreateFailed => self.totals.create_refused += 1,
             Why::Closed => self.totals.closed_refused += 1,
             Why::Shed(reason) => self.totals.count_shed(reason),
-            Why::Exhausted | Why::Full | Why::Creating | Why::Checking | Why::Paused => {}
+            // Who only tries is told how it is, which is no refusal.
+            Why::Exhausted | Why::Full | Why::Creating | Why::Checking | Why::Paused => {
+                let (waited, phases) = (Duration::ZERO, Phases::default());
+                return Refusal { why, ahead, waited, phases, retry_after: Duration::ZERO };
+            }
         }
         let phases = start.map_or_else(Phases::default, |start| self.phases.since(&start, now));
         let waited = now.saturating_duration_since(since);

@@ -149,6 +149,8 @@ fn what_is_known_of_a_lane_is_its_own() {
     let other = rig.core.lane(0);
     assert_eq!((other.waiting, other.queued, other.refused), (1, 2, 0), "one when it was filled");
     assert_eq!(rig.core.lane(2), crate::LaneCounts::default());
+    assert_eq!(rig.try_get().why(), Why::Exhausted);
+    assert_eq!(rig.core.lane(0).refused, 0, "who only tries is not refused");
 }
 
 #[test]
