@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use millpond::{Get, GetError, Phase, Pool, Pooled, Runtime, Task, TryGetError};
+use millpond::{Get, GetError, Lane, Phase, Pool, Pooled, Runtime, Task, TryGetError};
 use millpond_test::{Occupied, Op, Recorder, ScriptedError, ScriptedManager, Step, TestRuntime};
 
 use crate::fuse::{Fault, Fuse, Fused, FusedResource, FusedSink, SPAWN};
@@ -72,6 +72,7 @@ impl Stage {
             .reset_timeout(ms(40))
             .close_timeout(ms(40))
             .get_timeout(PATIENCE)
+            .lane(Lane::new(FIRST).head_start(ms(10)).reserved(1))
             .event_sink(FusedSink { recorder, fuse: fuse.clone() })
             .build(driver)
             .expect("the settings make sense");
@@ -179,7 +180,7 @@ impl Stage {
     /// Comes so seldom that what it takes has to be checked.
     async fn now_and_then(self) {
         for _ in 0..6 {
-            let get = self.pool.get().label("now and then");
+            let get = self.pool.get().lane(FIRST).label("now and then");
             let Some(mut pooled) = self.served(get, PATIENCE).await else { return };
             Pooled::run(&mut pooled, async |resource| {
                 let _sole = sole(resource);
@@ -217,6 +218,9 @@ impl Stage {
         for patience in [0, 2, 6] {
             let get = self.pool.get_owned().timeout(ms(patience));
             let _ = self.in_time(get, ms(patience)).await.map(|pooled| drop(sole(&pooled)));
+            let deadline = self.clock.now() + ms(patience);
+            let get = self.pool.get_owned().lane(FIRST).deadline(deadline);
+            let _ = self.in_time(get, ms(patience)).await.map(|pooled| drop(sole(&pooled)));
             let _ = self.pool.try_get().map(|pooled| drop(sole(&pooled)));
             self.clock.sleep(ms(4)).await;
         }
@@ -224,11 +228,11 @@ impl Stage {
 
     /// Gives nothing back.
     async fn destructive(self) {
-        let Some(pooled) = self.served(self.pool.get(), PATIENCE).await else { return };
+        let Some(pooled) = self.served(self.pool.get().lane(FIRST), PATIENCE).await else { return };
         self.clock.sleep(ms(1)).await;
         drop(sole(&pooled));
         Pooled::discard(pooled);
-        let Some(pooled) = self.served(self.pool.get(), PATIENCE).await else { return };
+        let Some(pooled) = self.served(self.pool.get().lane(FIRST), PATIENCE).await else { return };
         drop(sole(&pooled));
         drop(Pooled::detach(pooled));
     }
@@ -236,7 +240,9 @@ impl Stage {
     /// Panics with a resource in its hands.
     async fn clumsy(self) {
         self.clock.sleep(ms(4)).await;
-        let Some(mut pooled) = self.served(self.pool.get(), PATIENCE).await else { return };
+        let Some(mut pooled) = self.served(self.pool.get(), PATIENCE).await else {
+            return;
+        };
         self.clock.sleep(ms(1)).await;
         let panics = catch_unwind(AssertUnwindSafe(move || {
             let _sole = sole(&pooled);
@@ -328,5 +334,7 @@ fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
+/// A lane that something is reserved for.
+const FIRST: &str = "first";
 const PATIENCE: Duration = Duration::from_millis(500);
 const NEXT_TO_NOTHING: Duration = Duration::from_nanos(1);
