@@ -426,9 +426,15 @@ impl Core {
 
     /// How many are served before one that comes to this lane now.
     fn ahead_of(&self, lane: u32) -> u32 {
+        let waiting = |lane: u32| self.waiters.waiting_in(lane);
+        let owed = |lane: u32| self.lanes[lane as usize].owed();
+        if waiting(lane) < owed(lane) {
+            // What comes home goes to those first for whom something is reserved.
+            return self.waiters.lanes().map(|other| waiting(other).min(owed(other))).sum();
+        }
         let head_start = self.lanes[lane as usize].settings.head_start;
         let before = |other: &u32| self.lanes[*other as usize].settings.head_start >= head_start;
-        self.waiters.lanes().filter(before).map(|other| self.waiters.waiting_in(other)).sum()
+        self.waiters.lanes().filter(before).map(waiting).sum()
     }
 }
 
