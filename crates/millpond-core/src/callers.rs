@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::core::{Core, Mode};
 use crate::io::{Action, Idle, Refusal, Request, Why};
 use crate::notes::Note;
+use crate::overload::ShedReason;
 use crate::phases::Phases;
 use crate::slots::State;
 use crate::timers::TimerKey;
@@ -34,7 +35,10 @@ impl Core {
         if let Some(why) = refused {
             // The next caller may find what this one may not wait for.
             self.unasked = 1;
-            let ahead = self.waiters.waiting_in(lane);
+            let ahead = match why {
+                Why::Shed(ShedReason::PredictedTooLate) => self.ahead_of(lane),
+                _ => self.waiters.waiting_in(lane),
+            };
             let refusal = self.refusal(why, lane, ahead, now, now, None);
             return self.act(Action::Refuse(refusal));
         }

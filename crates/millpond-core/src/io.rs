@@ -148,7 +148,8 @@ pub enum Outcome {
 pub struct Refusal {
     /// The reason.
     pub why: Why,
-    /// How many callers stood before this one when it was refused; more than a thousand are not counted.
+    /// How many callers stood before this one when it was refused: of its own lane, but of all lanes if its turn would have come
+    /// too late. For one that gave up, more than a thousand are not counted.
     pub ahead: u32,
     /// How long it waited.
     pub waited: Duration,

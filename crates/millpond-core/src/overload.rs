@@ -425,7 +425,7 @@ impl Core {
     }
 
     /// How many are served before one that comes to this lane now.
-    fn ahead_of(&self, lane: u32) -> u32 {
+    pub(crate) fn ahead_of(&self, lane: u32) -> u32 {
         let waiting = |lane: u32| self.waiters.waiting_in(lane);
         let owed = |lane: u32| self.lanes[lane as usize].owed();
         if waiting(lane) < owed(lane) {

@@ -112,7 +112,8 @@ fn those_of_lanes_with_less_of_a_head_start_are_not_ahead() {
     }
     for (lane, ahead) in [(0, 4), (1, 3), (2, 1), (3, 3)] {
         let time = HOLD * (ahead + 1);
-        assert_eq!(ask(&mut rig, time - ms(1), lane, false).why(), TOO_LATE, "lane {lane}");
+        let refusal = ask(&mut rig, time - ms(1), lane, false).refused();
+        assert_eq!((refusal.why, refusal.ahead), (TOO_LATE, ahead), "lane {lane}");
         let mut other = Rig { core: rig.core.clone(), bits: rig.bits.clone(), ..strained() };
         other.now = rig.now;
         ask(&mut other, time, lane, false).queued();

@@ -52,7 +52,8 @@ pub struct Snapshot {
     pub overloaded_for: Option<Duration>,
     /// How long resources were held of late, if anybody had to wait for one.
     pub hold: Option<Hold>,
-    /// How many of them stood before this one when it was refused; more than a thousand are not counted.
+    /// How many callers stood before this one when it was refused: of its own lane, but of all lanes if its turn would have come
+    /// too late. For one that gave up, more than a thousand are not counted.
     pub ahead: usize,
     /// How long this caller waited.
     pub waited: Duration,
