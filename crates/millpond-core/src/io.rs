@@ -86,8 +86,8 @@ pub enum Action {
     Adopt(SlotId),
     /// The task of this job outlived its deadline: it is to be stopped. Its `Ended` is still owed.
     Abandon(SlotId, Job),
-    /// What is known of an open resource changes without its being touched: its epoch, its moment of retirement, or whether
-    /// it is suspect.
+    /// What is known of an open resource changes without its being touched: its epoch, its moment of retirement, whether it is
+    /// suspect, or whether it is [tied](crate::Core::is_tied) to a lane.
     Retag(SlotId),
     /// Closing began.
     Closing,

@@ -47,7 +47,8 @@ pub enum Overload {
     Auto,
     /// First come, first served until each caller's own deadline.
     Fifo,
-    /// As `Auto`, but a wait is too long if it is longer than this.
+    /// As `Auto`, but a wait is too long if it is longer than this, whether or not anybody is harmed by it. More than zero; and
+    /// less than the patience of callers, or whoever is served at all is served in time.
     TargetWait(Duration),
 }
 

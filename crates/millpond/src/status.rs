@@ -70,7 +70,7 @@ pub struct Status {
 /// # fn example<M: millpond::Manager>(pool: millpond::Pool<M>) {
 /// for lane in pool.status().lanes {
 ///     if let Some(time) = lane.overloaded_for {
-///         eprintln!("lane {} sheds callers since {time:?}; {} wait", lane.name, lane.waiting);
+///         eprintln!("lane {} has shed callers for {time:?}; {} wait", lane.name, lane.waiting);
 ///     }
 /// }
 /// # }

@@ -48,7 +48,7 @@ pub struct Snapshot {
     pub waiting: usize,
     /// The lane of this caller, unless that was the default one.
     pub lane: Option<Cow<'static, str>>,
-    /// How long the queue of that lane had not drained, so that callers were shed.
+    /// How long the queue of that lane had not drained, so that callers were shed; `None` if it did.
     pub overloaded_for: Option<Duration>,
     /// How long resources were held of late, if anybody had to wait for one.
     pub hold: Option<Hold>,
