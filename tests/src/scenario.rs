@@ -4,11 +4,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures::future::{Either, select};
 use millpond::{Get, GetError, Lane, Phase, Pool, Pooled, Runtime, Task, TryGetError};
-use millpond_test::{Occupied, Op, Recorder, ScriptedError, ScriptedManager, Step, TestRuntime};
+use millpond_test::{
+    Occupied, Op, Parked, Recorder, ScriptedError, ScriptedManager, Step, TestRuntime,
+};
 
 use crate::fuse::{Fault, Fuse, Fused, FusedResource, FusedSink, SPAWN};
 use crate::rig::{everything_is_gone, serves_at_full_size, until};
@@ -139,6 +142,7 @@ impl Stage {
         assert!(pool.holders().is_empty(), "{:?}", pool.holders());
         if !matches!(pool.try_get(), Err(TryGetError::Closed)) {
             serves_at_full_size(pool, clock);
+            self.keeps_what_is_reserved();
         }
         let report = clock.block_on(pool.close(ms(60_000)));
         assert!(report.drained, "{report}");
@@ -160,6 +164,33 @@ impl Stage {
         assert_eq!((clock.tasks(), clock.timers()), (0, 0), "the driver ends with the last");
         until(|| manager.open_now() == 0);
         all_but(lost, &manager);
+    }
+
+    /// The first that comes home goes to the lane that one is reserved for, and the next to who came before.
+    #[track_caller]
+    fn keeps_what_is_reserved(&self) {
+        let Self { pool, clock, .. } = self;
+        let take = |_| clock.block_on(pool.get()).expect("nothing is lent");
+        let mut held: Vec<_> = (0..SIZE).map(take).collect();
+        let wait = |get: Get<'static, Fused>| {
+            let mut waiting = Parked::new(get);
+            assert!(waiting.poll().is_pending(), "everything is lent");
+            // Beyond the head start of the lane, within the patience of all.
+            clock.advance(ms(20));
+            waiting
+        };
+        let ordinary = wait(pool.get_owned());
+        let mut first = wait(pool.get_owned().lane(FIRST));
+        let second = wait(pool.get_owned().lane(FIRST));
+        held.pop();
+        clock.advance(ms(20));
+        assert!(first.is_woken() && !ordinary.is_woken(), "one is reserved");
+        let Poll::Ready(Ok(own)) = first.poll() else { panic!("it was offered one") };
+        held.pop();
+        clock.advance(ms(20));
+        assert!(ordinary.is_woken() && !second.is_woken(), "and no more");
+        drop((ordinary, second, own));
+        clock.advance(ms(100));
     }
 
     /// Uses a resource, and another one through `with`.
