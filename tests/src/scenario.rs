@@ -4,11 +4,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use millpond::{Get, GetError, Phase, Pool, Pooled, Runtime, Task, TryGetError};
-use millpond_test::{Occupied, Op, Recorder, ScriptedError, ScriptedManager, Step, TestRuntime};
+use millpond::{Get, GetError, Lane, Phase, Pool, Pooled, Runtime, Task, TryGetError};
+use millpond_test::{
+    Occupied, Op, Parked, Recorder, ScriptedError, ScriptedManager, Step, TestRuntime,
+};
 
 use crate::fuse::{Fault, Fuse, Fused, FusedResource, FusedSink, SPAWN};
 use crate::rig::{everything_is_gone, serves_at_full_size, until};
@@ -72,6 +75,7 @@ impl Stage {
             .reset_timeout(ms(40))
             .close_timeout(ms(40))
             .get_timeout(PATIENCE)
+            .lane(Lane::new(FIRST).head_start(ms(10)).reserved(1))
             .event_sink(FusedSink { recorder, fuse: fuse.clone() })
             .build(driver)
             .expect("the settings make sense");
@@ -138,6 +142,7 @@ impl Stage {
         assert!(pool.holders().is_empty(), "{:?}", pool.holders());
         if !matches!(pool.try_get(), Err(TryGetError::Closed)) {
             serves_at_full_size(pool, clock);
+            self.keeps_what_is_reserved();
         }
         let report = clock.block_on(pool.close(ms(60_000)));
         assert!(report.drained, "{report}");
@@ -161,6 +166,33 @@ impl Stage {
         all_but(lost, &manager);
     }
 
+    /// The first that comes home goes to the lane that one is reserved for, and the next to who came before.
+    #[track_caller]
+    fn keeps_what_is_reserved(&self) {
+        let Self { pool, clock, .. } = self;
+        let take = |_| clock.block_on(pool.get()).expect("nothing is lent");
+        let mut held: Vec<_> = (0..SIZE).map(take).collect();
+        let wait = |get: Get<'static, Fused>| {
+            let mut waiting = Parked::new(get);
+            assert!(waiting.poll().is_pending(), "everything is lent");
+            // Beyond the head start of the lane, within the patience of all.
+            clock.advance(ms(20));
+            waiting
+        };
+        let ordinary = wait(pool.get_owned());
+        let mut first = wait(pool.get_owned().lane(FIRST));
+        let second = wait(pool.get_owned().lane(FIRST));
+        held.pop();
+        clock.advance(ms(20));
+        assert!(first.is_woken() && !ordinary.is_woken(), "one is reserved");
+        let Poll::Ready(Ok(own)) = first.poll() else { panic!("it was offered one") };
+        held.pop();
+        clock.advance(ms(20));
+        assert!(ordinary.is_woken() && !second.is_woken(), "and no more");
+        drop((ordinary, second, own));
+        clock.advance(ms(100));
+    }
+
     /// Uses a resource, and another one through `with`.
     async fn plain(self) {
         let Some(pooled) = self.served(self.pool.get(), PATIENCE).await else { return };
@@ -179,7 +211,7 @@ impl Stage {
     /// Comes so seldom that what it takes has to be checked.
     async fn now_and_then(self) {
         for _ in 0..6 {
-            let get = self.pool.get().label("now and then");
+            let get = self.pool.get().lane(FIRST).label("now and then");
             let Some(mut pooled) = self.served(get, PATIENCE).await else { return };
             Pooled::run(&mut pooled, async |resource| {
                 let _sole = sole(resource);
@@ -217,6 +249,9 @@ impl Stage {
         for patience in [0, 2, 6] {
             let get = self.pool.get_owned().timeout(ms(patience));
             let _ = self.in_time(get, ms(patience)).await.map(|pooled| drop(sole(&pooled)));
+            let deadline = self.clock.now() + ms(patience);
+            let get = self.pool.get_owned().lane(FIRST).deadline(deadline);
+            let _ = self.in_time(get, ms(patience)).await.map(|pooled| drop(sole(&pooled)));
             let _ = self.pool.try_get().map(|pooled| drop(sole(&pooled)));
             self.clock.sleep(ms(4)).await;
         }
@@ -224,11 +259,11 @@ impl Stage {
 
     /// Gives nothing back.
     async fn destructive(self) {
-        let Some(pooled) = self.served(self.pool.get(), PATIENCE).await else { return };
+        let Some(pooled) = self.served(self.pool.get().lane(FIRST), PATIENCE).await else { return };
         self.clock.sleep(ms(1)).await;
         drop(sole(&pooled));
         Pooled::discard(pooled);
-        let Some(pooled) = self.served(self.pool.get(), PATIENCE).await else { return };
+        let Some(pooled) = self.served(self.pool.get().lane(FIRST), PATIENCE).await else { return };
         drop(sole(&pooled));
         drop(Pooled::detach(pooled));
     }
@@ -236,7 +271,9 @@ impl Stage {
     /// Panics with a resource in its hands.
     async fn clumsy(self) {
         self.clock.sleep(ms(4)).await;
-        let Some(mut pooled) = self.served(self.pool.get(), PATIENCE).await else { return };
+        let Some(mut pooled) = self.served(self.pool.get(), PATIENCE).await else {
+            return;
+        };
         self.clock.sleep(ms(1)).await;
         let panics = catch_unwind(AssertUnwindSafe(move || {
             let _sole = sole(&pooled);
@@ -328,5 +365,7 @@ fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
+/// A lane that something is reserved for.
+const FIRST: &str = "first";
 const PATIENCE: Duration = Duration::from_millis(500);
 const NEXT_TO_NOTHING: Duration = Duration::from_nanos(1);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::core::{Core, Mode};
 use crate::io::{Action, Idle, Refusal, Request, Why};
 use crate::notes::Note;
+use crate::overload::ShedReason;
 use crate::phases::Phases;
 use crate::slots::State;
 use crate::timers::TimerKey;
@@ -34,7 +35,10 @@ impl Core {
         if let Some(why) = refused {
             // The next caller may find what this one may not wait for.
             self.unasked = 1;
-            let ahead = self.waiters.waiting_in(lane);
+            let ahead = match why {
+                Why::Shed(ShedReason::PredictedTooLate) => self.ahead_of(lane),
+                _ => self.waiters.waiting_in(lane),
+            };
             let refusal = self.refusal(why, lane, ahead, now, now, None);
             return self.act(Action::Refuse(refusal));
         }
@@ -223,11 +227,15 @@ impl Core {
             Why::CreateFailed => self.totals.create_refused += 1,
             Why::Closed => self.totals.closed_refused += 1,
             Why::Shed(reason) => self.totals.count_shed(reason),
-            Why::Exhausted | Why::Full | Why::Creating | Why::Checking | Why::Paused => {}
+            // Who only tries is told how it is, which is no refusal.
+            Why::Exhausted | Why::Full | Why::Creating | Why::Checking | Why::Paused => {
+                let (waited, phases) = (Duration::ZERO, Phases::default());
+                return Refusal { why, ahead, waited, phases, retry_after: Duration::ZERO };
+            }
         }
         let phases = start.map_or_else(Phases::default, |start| self.phases.since(&start, now));
-        let retry_after = self.note_refused(lane, why, now);
         let waited = now.saturating_duration_since(since);
+        let retry_after = self.note_refused(lane, why, waited, now);
         Refusal { why, ahead, waited, phases, retry_after }
     }
 

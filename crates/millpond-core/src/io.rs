@@ -86,8 +86,8 @@ pub enum Action {
     Adopt(SlotId),
     /// The task of this job outlived its deadline: it is to be stopped. Its `Ended` is still owed.
     Abandon(SlotId, Job),
-    /// What is known of an open resource changes without its being touched: its epoch, its moment of retirement, or whether
-    /// it is suspect.
+    /// What is known of an open resource changes without its being touched: its epoch, its moment of retirement, whether it is
+    /// suspect, or whether it is [tied](crate::Core::is_tied) to a lane.
     Retag(SlotId),
     /// Closing began.
     Closing,
@@ -148,7 +148,8 @@ pub enum Outcome {
 pub struct Refusal {
     /// The reason.
     pub why: Why,
-    /// How many callers stood before this one when it was refused; more than a thousand are not counted.
+    /// How many callers stood before this one when it was refused: of its own lane, but of all lanes if its turn would have come
+    /// too late. For one that gave up, more than a thousand are not counted.
     pub ahead: u32,
     /// How long it waited.
     pub waited: Duration,

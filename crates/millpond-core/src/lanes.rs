@@ -50,8 +50,9 @@ impl LaneState {
         .collect()
     }
 
-    fn is_owed(&self) -> bool {
-        self.held < self.settings.reserved
+    /// How many resources that come home go to its callers before all others.
+    pub(crate) fn owed(&self) -> u32 {
+        self.settings.reserved.saturating_sub(self.held)
     }
 }
 
@@ -87,7 +88,8 @@ impl Core {
         let first = fronts.min_by_key(|(lane, id)| {
             let lane = &self.lanes[*lane as usize];
             let came = self.waiters.get(*id).since;
-            (!lane.is_owed(), came.checked_sub(lane.settings.head_start))
+            // Head starts that reach back beyond all time are alike.
+            (lane.owed() == 0, came.checked_sub(lane.settings.head_start), came)
         });
         first.map(|(_, id)| id)
     }

@@ -74,7 +74,7 @@ pub enum Note {
         /// How many of its callers wait.
         waiting: u32,
     },
-    /// Nobody of the lane had to be shed for a while.
+    /// Nobody of the lane had to be shed for a while, or what its callers wait for now is not each other.
     Relieved {
         /// The number of the lane.
         lane: u32,

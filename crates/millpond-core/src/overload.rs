@@ -47,7 +47,8 @@ pub enum Overload {
     Auto,
     /// First come, first served until each caller's own deadline.
     Fifo,
-    /// As `Auto`, but a wait is too long if it is longer than this.
+    /// As `Auto`, but a wait is too long if it is longer than this, whether or not anybody is harmed by it. More than zero; and
+    /// less than the patience of callers, or whoever is served at all is served in time.
     TargetWait(Duration),
 }
 
@@ -180,13 +181,21 @@ impl Core {
     }
 
     /// A caller of a lane is refused; says when asking again may help.
-    pub(crate) fn note_refused(&mut self, lane: u32, why: Why, now: Instant) -> Duration {
+    pub(crate) fn note_refused(
+        &mut self,
+        lane: u32,
+        why: Why,
+        waited: Duration,
+        now: Instant,
+    ) -> Duration {
         let state = &mut self.lanes[lane as usize];
         state.refused += 1;
         if !self.sheds() {
             return Duration::ZERO;
         }
         let harmed = match why {
+            // Who would not wait at all is harmed by no queue.
+            Why::Deadline if waited.is_zero() => return Duration::ZERO,
             Why::Deadline | Why::TooManyWaiters | Why::Shed(ShedReason::PredictedTooLate) => true,
             Why::Shed(_) => false,
             _ => return Duration::ZERO,
@@ -274,7 +283,8 @@ impl Core {
             lane.look = Look::default();
         }
         self.strain.interval = Some((now, self.holds.calm(now)));
-        self.set_timer(TimerKey::Overload, now, target.saturating_mul(TARGETS).max(INTERVAL));
+        let length = target.saturating_mul(TARGETS).clamp(INTERVAL, LONGEST_INTERVAL);
+        self.set_timer(TimerKey::Overload, now, length);
     }
 
     /// Whether nobody waited for a good part of the interval: who was refused met a burst, for which there was no room.
@@ -329,8 +339,11 @@ impl Core {
             return true;
         }
         if let Some(since) = self.strain.down_since.take() {
-            let down = now.saturating_duration_since(since);
-            self.strain.lenient_until = now.checked_add(down.saturating_mul(BACKLOG));
+            // What has piled up is no older than who has waited longest: the others have given up.
+            let fronts = self.waiters.lanes().filter_map(|lane| self.waiters.front(lane));
+            let oldest = fronts.map(|id| self.waiters.get(id).since).min().unwrap_or(now);
+            let backlog = now.saturating_duration_since(since.max(oldest));
+            self.strain.lenient_until = now.checked_add(backlog.saturating_mul(BACKLOG));
         }
         false
     }
@@ -413,10 +426,16 @@ impl Core {
     }
 
     /// How many are served before one that comes to this lane now.
-    fn ahead_of(&self, lane: u32) -> u32 {
+    pub(crate) fn ahead_of(&self, lane: u32) -> u32 {
+        let waiting = |lane: u32| self.waiters.waiting_in(lane);
+        let owed = |lane: u32| self.lanes[lane as usize].owed();
+        if waiting(lane) < owed(lane) {
+            // What comes home goes to those first for whom something is reserved.
+            return self.waiters.lanes().map(|other| waiting(other).min(owed(other))).sum();
+        }
         let head_start = self.lanes[lane as usize].settings.head_start;
         let before = |other: &u32| self.lanes[*other as usize].settings.head_start >= head_start;
-        self.waiters.lanes().filter(before).map(|other| self.waiters.waiting_in(other)).sum()
+        self.waiters.lanes().filter(before).map(waiting).sum()
     }
 }
 
@@ -424,6 +443,8 @@ impl Core {
 /// same). With four a stop takes longer to get over, with two a lasting overload is taken for over too often.
 const TARGETS: u32 = 3;
 const INTERVAL: Duration = Duration::from_millis(100);
+/// Nor more than this, whatever the target: who was refused before is not refused "of late".
+const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
 /// A shorter wait is never too long, unless the caller says so by its patience: it is what timers and schedulers are good for.
 const TARGET: Duration = Duration::from_millis(5);
 /// But never longer than one part in so many of that.
@@ -441,5 +462,5 @@ const ROOM_SHARE: u32 = 2;
 const RELIEF: u32 = 2;
 /// Nor is it if nobody waits for two fifths of the time: at capacity or above it is less, below it is more.
 const EASED: (u32, u32) = (2, 5);
-/// After an outage the backlog may take so many times as long as that to drain: at four fifths of capacity it does.
+/// What has piled up in an outage may take so many times as long to drain: at four fifths of capacity it does.
 const BACKLOG: u32 = 4;

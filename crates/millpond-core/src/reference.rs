@@ -258,9 +258,11 @@ impl Both {
             Step::Add => {
                 let tasks = self.tasks.len();
                 self.feed(Input::Add, Told::Add);
-                if self.tasks.len() > tasks {
-                    let task = self.tasks[tasks].expect("it was pushed just now");
-                    self.ended(tasks, task, Outcome::Added);
+                // What was due before may have started tasks, too; those have yet to ask.
+                let adopted = |number: &usize| self.tasks[*number].is_some_and(|task| task.asked);
+                if let Some(number) = (tasks..self.tasks.len()).find(adopted) {
+                    let task = self.tasks[number].expect("it was found just now");
+                    self.ended(number, task, Outcome::Added);
                 }
             }
             Step::Give(nth, how) => {

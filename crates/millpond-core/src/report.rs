@@ -122,7 +122,7 @@ pub struct LaneCounts {
     pub overloaded_since: Option<Instant>,
     /// How many of its callers had to queue since the pool was built.
     pub queued: u64,
-    /// How many of its callers were refused since the pool was built, for whatever reason.
+    /// How many of its callers were refused since the pool was built, for any reason that [`Totals`] counts.
     pub refused: u64,
 }
 

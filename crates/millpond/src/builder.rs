@@ -25,7 +25,8 @@ use crate::shelf::WIDEST;
 /// Settings of a pool. Begin with [`Pool::builder`], end with [`build`](Self::build).
 ///
 /// Where a duration may be "never", that is `Duration::MAX`. Setters may come in any order, and of two calls of one the last
-/// holds. Nothing is checked before `build`, and nothing panics. No time may be zero but `check_after_idle`.
+/// holds; only [`lane`](Self::lane) adds to what was there. Nothing is checked before `build`, and nothing panics. No time may be
+/// zero but `check_after_idle` and a lane's head start.
 ///
 /// # Examples
 ///
@@ -128,15 +129,16 @@ impl<M: Manager> Builder<M> {
     }
 
     /// The greatest number of callers that wait in the default lane, and in each [`lane`](Self::lane) that has no such setting
-    /// of its own; more are refused at once. Zero is legal and exact: nobody ever waits. Default: 1024, so that memory is
-    /// bounded even if nobody thinks of it.
+    /// of its own; more are refused at once. From 0, which is exact, so that nobody ever waits, to 2³¹ - 1. Default: 1024, so that
+    /// memory is bounded even if nobody thinks of it.
     pub fn max_waiters(mut self, max_waiters: usize) -> Self {
         self.max_waiters = max_waiters;
         self
     }
 
     /// What becomes of callers when more come than can be served. Default: [`Overload::Auto`], because a queue that does not
-    /// drain serves everybody too late and nobody in time.
+    /// drain serves everybody too late and nobody in time; [`guide::overload`](crate::guide::overload) tells what it does. No
+    /// [`Overload::TargetWait`] may be zero.
     ///
     /// # Examples
     ///

@@ -126,7 +126,8 @@ impl<E> GetError<E> {
 
     /// How long to wait before asking again, if the pool can tell: until it creates again, or, of a pool with more callers than
     /// it can serve, until it has served those who came before. That time is random in part, so that those who were refused
-    /// together do not come back together.
+    /// together do not come back together. The latter is not known to one whose time was up, to anybody under
+    /// [`Overload::Fifo`](crate::Overload), or before the pool has seen a few leases end while others waited.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         let snapshot = self.snapshot();

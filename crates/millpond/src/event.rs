@@ -168,7 +168,8 @@ pub enum EventKind {
         /// How often it was lent.
         uses: u64,
     },
-    /// A caller was woken to take a resource and was not polled for a second; the resource goes to the next.
+    /// A caller was woken to take a resource and was not polled in time; the resource goes to the next. It has a second, and less
+    /// if those before it did not come either, see [`Pool::get`](crate::Pool::get).
     #[non_exhaustive]
     OfferRevoked {
         /// What it did not come for.
@@ -227,7 +228,8 @@ pub enum EventKind {
         /// Who holds a resource, in whatever lane, the longest first.
         holders: Vec<Holder>,
     },
-    /// A lane is overloaded no more: nobody had to be shed for a while.
+    /// A lane is overloaded no more: nobody had to be shed for a while, or what its callers wait for now is not each other, because
+    /// the pool is paused, closing, or without anything open.
     #[non_exhaustive]
     Relieved {
         /// Its name.

@@ -129,8 +129,10 @@ impl<'p, M: Manager> Get<'p, M> {
     ///
     /// The wait ends by then, as with a [`timeout`](Self::timeout); beyond that, the caller is refused in its turn
     /// ([`ShedReason::DeadlineTooClose`](crate::ShedReason)) if less time is left than nine of ten leases take, as measured of
-    /// late: the resource would only be spent on work that comes too late. Under [`Overload::Fifo`](crate::Overload) it is
-    /// served all the same. What lies idle is taken even after the deadline.
+    /// late: the resource would only be spent on work that comes too late. If it has to be expected on arrival, the caller is not
+    /// even queued (`PredictedTooLate`). But if so many leases take longer than all the time that it had when it came, that is its
+    /// own affair, and only the wait counts. Under [`Overload::Fifo`](crate::Overload) it is served in any case. What lies idle is
+    /// taken even after the deadline.
     ///
     /// It takes the place of `get_timeout`, and of the two the one called last holds.
     ///

@@ -59,15 +59,16 @@ impl Lane {
         Self { name: name.into(), max_waiters: None, head_start: Duration::ZERO, reserved: 0 }
     }
 
-    /// The greatest number of its callers that wait; more are refused at once. Zero is legal and exact. It counts by itself:
-    /// those of other lanes do not take its places. Default: the pool's `max_waiters`.
+    /// The greatest number of its callers that wait, from 0, which is exact, to 2³¹ - 1; more are refused at once. It counts by
+    /// itself: those of other lanes do not take its places. Default: the pool's `max_waiters`.
     pub fn max_waiters(mut self, max_waiters: usize) -> Self {
         self.max_waiters = Some(max_waiters);
         self
     }
 
     /// Its callers are served as if they had come this much earlier than they did. Zero is no advantage over the default
-    /// lane, `Duration::MAX` lets them always go first. Default: zero.
+    /// lane; `Duration::MAX` lets them always go first, before all but those for whom something is [`reserved`](Self::reserved).
+    /// Default: zero.
     pub fn head_start(mut self, head_start: Duration) -> Self {
         self.head_start = head_start;
         self
@@ -76,6 +77,9 @@ impl Lane {
     /// As long as its callers have fewer resources than this and one of them waits, whatever comes home goes to them, before
     /// all other lanes. What is reserved does not lie idle for them: others borrow it while nobody of this lane waits. From
     /// zero to `max_size`, all lanes together. Default: zero.
+    ///
+    /// Where everything is reserved, also because a later `resize` left no more than that, callers of other lanes are served only
+    /// when nobody waits in the lanes that have less than is reserved for them.
     pub fn reserved(mut self, reserved: usize) -> Self {
         self.reserved = reserved;
         self

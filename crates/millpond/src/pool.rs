@@ -96,7 +96,8 @@ impl<M: Manager> Pool<M> {
     /// # Fairness
     ///
     /// First come, first served within a [`Lane`](crate::Lane). A caller that was offered a resource and is not polled for a
-    /// second loses it to the next, and returns to the front once.
+    /// second loses it to the next, and returns to the front once. If one after the other does not come, each has half as long as
+    /// the one before, down to a millisecond.
     ///
     /// # Cancel safety
     ///

@@ -70,7 +70,7 @@ pub struct Status {
 /// # fn example<M: millpond::Manager>(pool: millpond::Pool<M>) {
 /// for lane in pool.status().lanes {
 ///     if let Some(time) = lane.overloaded_for {
-///         eprintln!("lane {} sheds callers since {time:?}; {} wait", lane.name, lane.waiting);
+///         eprintln!("lane {} has shed callers for {time:?}; {} wait", lane.name, lane.waiting);
 ///     }
 /// }
 /// # }
@@ -88,7 +88,8 @@ pub struct LaneStatus {
     pub overloaded_for: Option<Duration>,
     /// How many of its callers had to queue since the pool was built.
     pub queued: u64,
-    /// How many of its callers were refused since the pool was built, for whatever reason.
+    /// How many of its callers were refused since the pool was built, for any reason that [`Totals`] counts. Those who only
+    /// tried ([`Pool::try_get`](crate::Pool::try_get)) and found nothing are not among them.
     pub refused: u64,
     /// How many of its callers may wait.
     pub max_waiters: usize,

@@ -34,9 +34,9 @@ impl Pool {
     /// come first.
     pub(super) fn first_in_line(&self) -> Option<usize> {
         let lanes = 0..=self.config.lanes.len() as u32;
-        let came = |caller: usize| -> Option<Instant> {
+        let came = |caller: usize| -> (Option<Instant>, Instant) {
             let caller = &self.callers[caller];
-            caller.came.checked_sub(self.lane(caller.lane).head_start)
+            (caller.came.checked_sub(self.lane(caller.lane).head_start), caller.came)
         };
         let fronts = lanes.filter_map(|lane| self.first_in(lane));
         let (owed, others): (Vec<_>, Vec<_>) = fronts.partition(|caller| {

@@ -85,6 +85,23 @@ fn while_creating_fails_only_what_is_open_counts() {
 }
 
 #[test]
+fn those_of_other_lanes_are_not_ahead_of_one_for_whom_something_is_reserved() {
+    let lane = |reserved| Lane { max_waiters: 10, head_start: Duration::ZERO, reserved };
+    let mut rig = Rig::strained(HOLD, |config| config.lanes = vec![lane(3), lane(1)]);
+    rig.queue_many(20);
+    for lane in [2, 2, 2, 1] {
+        rig.get_in(lane).queued();
+    }
+    // Before it are the one that waits in its lane, and one of the three in the other.
+    assert_eq!(ask(&mut rig, 3 * HOLD - ms(1), 1, false).why(), TOO_LATE);
+    ask(&mut rig, 3 * HOLD, 1, false).queued();
+    rig.get_in(1).queued();
+    // And for the next of the lane nothing is left.
+    assert_eq!(ask(&mut rig, 27 * HOLD - ms(1), 1, false).why(), TOO_LATE);
+    ask(&mut rig, 27 * HOLD, 1, false).queued();
+}
+
+#[test]
 fn those_of_lanes_with_less_of_a_head_start_are_not_ahead() {
     let lane = |head_start| Lane { max_waiters: 10, head_start, reserved: 0 };
     let mut rig = Rig::strained(HOLD, |config| {
@@ -95,7 +112,8 @@ fn those_of_lanes_with_less_of_a_head_start_are_not_ahead() {
     }
     for (lane, ahead) in [(0, 4), (1, 3), (2, 1), (3, 3)] {
         let time = HOLD * (ahead + 1);
-        assert_eq!(ask(&mut rig, time - ms(1), lane, false).why(), TOO_LATE, "lane {lane}");
+        let refusal = ask(&mut rig, time - ms(1), lane, false).refused();
+        assert_eq!((refusal.why, refusal.ahead), (TOO_LATE, ahead), "lane {lane}");
         let mut other = Rig { core: rig.core.clone(), bits: rig.bits.clone(), ..strained() };
         other.now = rig.now;
         ask(&mut other, time, lane, false).queued();

@@ -100,6 +100,19 @@ fn a_head_start_beyond_every_clock_is_for_ever() {
 }
 
 #[test]
+fn of_two_lanes_that_always_go_first_it_is_first_come_first_served() {
+    let mut rig = lent(1, [lane(Duration::MAX, 0), lane(Duration::MAX, 0)]);
+    let ids = [2, 1, 2].map(|lane| {
+        rig.skip(ms(1));
+        queue_in(&mut rig, lane)
+    });
+    for id in ids {
+        rig.home(0);
+        assert_eq!(rig.poll_lent(id), 0);
+    }
+}
+
+#[test]
 fn each_lane_has_its_own_bound() {
     let full = Lane { max_waiters: 0, head_start: Duration::ZERO, reserved: 0 };
     let two = Lane { max_waiters: 2, ..full.clone() };
@@ -136,6 +149,8 @@ fn what_is_known_of_a_lane_is_its_own() {
     let other = rig.core.lane(0);
     assert_eq!((other.waiting, other.queued, other.refused), (1, 2, 0), "one when it was filled");
     assert_eq!(rig.core.lane(2), crate::LaneCounts::default());
+    assert_eq!(rig.try_get().why(), Why::Exhausted);
+    assert_eq!(rig.core.lane(0).refused, 0, "who only tries is not refused");
 }
 
 #[test]

@@ -116,6 +116,30 @@ fn one_that_times_out_and_one_too_many_were_harmed() {
 }
 
 #[test]
+fn who_would_not_wait_at_all_was_not_harmed_and_keeps_nothing_overloaded() {
+    let looks = |rig: &mut Rig| {
+        for _ in 0..5 {
+            rig.pass(HOLD / 5);
+            assert_eq!(rig.get_within(Duration::ZERO).why(), Why::Deadline);
+        }
+    };
+    let mut rig = strained();
+    for id in rig.queue_many(10) {
+        looks(&mut rig);
+        assert!(!rig.is_overloaded(0));
+        hand_over(&mut rig, id);
+    }
+
+    let mut rig = overloaded(|_| {});
+    for _ in 0..10 {
+        let id = rig.queue();
+        looks(&mut rig);
+        hand_over(&mut rig, id);
+    }
+    assert!(!rig.is_overloaded(0));
+}
+
+#[test]
 fn one_whose_turn_would_come_too_late_was_harmed() {
     let mut rig = strained();
     rig.queue();
@@ -180,6 +204,28 @@ fn an_interval_lasts_three_times_the_target_and_not_less_than_a_tenth_of_a_secon
     rig.queue_within(secs(2));
     let end = rig.core.timers.get(TimerKey::Overload);
     assert_eq!(end, Some(rig.now + ms(1200)), "a fifth of the patience bounds the target");
+}
+
+#[test]
+fn an_interval_lasts_a_minute_at_most_and_then_the_refused_are_forgotten() {
+    for target in [secs(20), secs(21), Duration::MAX] {
+        let mut rig = Rig::strained(HOLD, |config| {
+            (config.overload, config.max_waiters) = (Overload::TargetWait(target), 1);
+        });
+        let mut waits = rig.queue();
+        assert_eq!(rig.core.timers.get(TimerKey::Overload), Some(rig.now + secs(60)));
+        for _ in 0..100 {
+            assert_eq!(rig.get().why(), Why::TooManyWaiters);
+        }
+        for _ in 0..130 {
+            rig.pass(secs(1));
+            hand_over(&mut rig, waits);
+            waits = rig.queue();
+        }
+        // One waits, and one is refused.
+        let hold = rig.core.hold().map_or(Duration::ZERO, |hold| hold.mean);
+        assert!(rig.get().refused().retry_after <= 2 * 2 * hold, "{target:?}");
+    }
 }
 
 #[test]

@@ -227,6 +227,25 @@ fn after_an_outage_the_backlog_has_four_times_as_long_to_drain() {
     assert!(rig.is_overloaded(0));
 }
 
+/// However long it was down, whoever came at first has gone.
+#[test]
+fn a_backlog_is_as_old_as_those_who_wait_and_not_as_the_outage() {
+    let mut rig = Rig::strained(HOLD, |config| config.backoff_cap = config.backoff_base);
+    break_down(&mut rig);
+    let end = rig.now + secs(60);
+    while rig.now < end {
+        rig.queue_within(ms(500));
+        stay_down(&mut rig, ms(100));
+    }
+    let first = rig.core.waiters.front(0).expect("the last five still wait");
+    rig.queue();
+    come_back(&mut rig, first);
+    harm(&mut rig, ms(1200));
+    assert!(!rig.is_overloaded(0), "four times what they have waited is not over");
+    harm(&mut rig, secs(5));
+    assert!(rig.is_overloaded(0));
+}
+
 #[test]
 fn when_the_backlog_is_gone_the_next_queue_is_looked_at_as_usual() {
     let (mut rig, _, second) = outage();

@@ -48,11 +48,12 @@ pub struct Snapshot {
     pub waiting: usize,
     /// The lane of this caller, unless that was the default one.
     pub lane: Option<Cow<'static, str>>,
-    /// How long the queue of that lane had not drained, so that callers were shed.
+    /// How long the queue of that lane had not drained, so that callers were shed; `None` if it did.
     pub overloaded_for: Option<Duration>,
     /// How long resources were held of late, if anybody had to wait for one.
     pub hold: Option<Hold>,
-    /// How many of them stood before this one when it was refused; more than a thousand are not counted.
+    /// How many callers stood before this one when it was refused: of its own lane, but of all lanes if its turn would have come
+    /// too late. For one that gave up, more than a thousand are not counted.
     pub ahead: usize,
     /// How long this caller waited.
     pub waited: Duration,

@@ -16,8 +16,9 @@ use crate::sync::{AtomicU64, Ordering};
 /// The facts of one slot.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
-    /// The pool's epoch when the creation began, with the highest bit set while the resource is suspect. While this is not the
-    /// pool's epoch, the resource passes the desk when it is taken and when it comes home.
+    /// The pool's epoch when the creation began, with the highest bit set while the resource is suspect, or lent to a lane that
+    /// some are reserved for. While this is not the pool's epoch, the resource passes the desk when it is taken and when it comes
+    /// home.
     stamp: AtomicU64,
     /// Since when the resource has rested, or had before it was lent.
     returned: AtomicU64,
