@@ -145,7 +145,7 @@ impl Core {
         let Some(deadline) = request.deadline else { return false };
         let patience = deadline.saturating_duration_since(now);
         let lease = self.lease_within(patience, request.covers_lease);
-        let wait = self.time_for(u64::from(self.ahead_of(request.lane)) + 1);
+        let wait = self.time_for(self.returns_for(request.lane, 1));
         wait.saturating_add(lease.unwrap_or_default()) > patience
     }
 
@@ -372,7 +372,7 @@ impl Core {
         match self.config.overload {
             Overload::TargetWait(_) => true,
             _ => {
-                let wait = self.time_for(u64::from(self.ahead_of(front.lane)));
+                let wait = self.time_for(self.returns_for(front.lane, 0));
                 let waited = now.saturating_duration_since(front.since);
                 wait.max(waited) > front.patience / 100 * PATIENCE
             }
@@ -408,15 +408,8 @@ impl Core {
     }
 
     /// How many resources serve callers, or will as soon as they are open.
-    fn capacity(&self) -> u32 {
+    pub(crate) fn capacity(&self) -> u32 {
         if self.backoff.is_failing() { self.slots.open() } else { self.config.max_size }
-    }
-
-    /// How many are served before one that comes to this lane now.
-    fn ahead_of(&self, lane: u32) -> u32 {
-        let head_start = self.lanes[lane as usize].settings.head_start;
-        let before = |other: &u32| self.lanes[*other as usize].settings.head_start >= head_start;
-        self.waiters.lanes().filter(before).map(|other| self.waiters.waiting_in(other)).sum()
     }
 }
 

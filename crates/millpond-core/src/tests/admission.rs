@@ -103,6 +103,40 @@ fn those_of_lanes_with_less_of_a_head_start_are_not_ahead() {
 }
 
 #[test]
+fn who_waits_for_what_is_reserved_for_it_has_only_those_before_it_who_do_so_too() {
+    let lane = |reserved| Lane { max_waiters: 10, head_start: Duration::ZERO, reserved };
+    let mut rig = Rig::strained(HOLD, |config| config.lanes = vec![lane(2), lane(1)]);
+    rig.feed(Input::Resize(4));
+    rig.queue_many(100);
+    let returns = |count: u32| HOLD * count / 4;
+    // Two come home to it before all others, then every second: as many as are reserved for it of four.
+    for count in [1, 2, 4, 6] {
+        assert_eq!(ask(&mut rig, returns(count) - ms(1), 1, false).why(), TOO_LATE, "{count}");
+        ask(&mut rig, returns(count), 1, false).queued();
+    }
+    // Before this one come the two that the other lane is owed.
+    assert_eq!(ask(&mut rig, returns(3) - ms(1), 2, false).why(), TOO_LATE);
+    let first = ask(&mut rig, returns(3), 2, false).queued();
+    rig.cancel(first);
+    // The others wait for their turn as ever.
+    assert_eq!(rig.get_within(returns(105) - ms(1)).why(), TOO_LATE);
+    rig.queue_within(returns(105));
+}
+
+#[test]
+fn who_waits_for_what_is_reserved_for_it_is_not_late_because_others_are_many() {
+    let lane = Lane { max_waiters: 10, head_start: Duration::ZERO, reserved: 1 };
+    let mut rig = Rig::strained(HOLD, |config| config.lanes = vec![lane]);
+    rig.queue_many(100);
+    let own = ask(&mut rig, 8 * HOLD, 1, false).queued();
+    // An interval.
+    rig.pass(3 * HOLD);
+    assert!(!rig.is_overloaded(1), "its turn is next");
+    rig.home(0);
+    assert_eq!(rig.poll_lent(own), 0);
+}
+
+#[test]
 fn who_has_too_little_time_left_for_a_lease_is_refused_when_its_turn_comes() {
     let mut rig = strained();
     let p90 = rig.core.hold().expect("it was measured").p90;
