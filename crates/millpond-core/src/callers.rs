@@ -36,7 +36,9 @@ impl Core {
             // The next caller may find what this one may not wait for.
             self.unasked = 1;
             let ahead = match why {
-                Why::Shed(ShedReason::PredictedTooLate) => self.ahead_of(lane),
+                Why::Shed(ShedReason::PredictedTooLate) => {
+                    u32::try_from(self.returns_for(lane, 0)).unwrap_or(u32::MAX)
+                }
                 _ => self.waiters.waiting_in(lane),
             };
             let refusal = self.refusal(why, lane, ahead, now, now, None);

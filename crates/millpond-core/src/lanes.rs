@@ -51,7 +51,7 @@ impl LaneState {
     }
 
     /// How many resources that come home go to its callers before all others.
-    pub(crate) fn owed(&self) -> u32 {
+    fn owed(&self) -> u32 {
         self.settings.reserved.saturating_sub(self.held)
     }
 }
@@ -92,6 +92,35 @@ impl Core {
             (lane.owed() == 0, came.checked_sub(lane.settings.head_start), came)
         });
         first.map(|(_, id)| id)
+    }
+
+    /// How many resources come home until all who wait in a lane are served, and so many more who come to it now.
+    pub(crate) fn returns_for(&self, lane: u32, more: u32) -> u64 {
+        let LaneState { settings, .. } = &self.lanes[lane as usize];
+        let goes_before =
+            |other: &u32| self.lanes[*other as usize].settings.head_start >= settings.head_start;
+        let waiting = |other: u32| u64::from(self.waiters.waiting_in(other));
+        let by_turn = self.waiters.lanes().filter(goes_before).map(waiting).sum::<u64>();
+        let returns = by_turn + u64::from(more);
+        if settings.reserved == 0 {
+            returns
+        } else {
+            returns.min(self.returns_by_right(lane, more))
+        }
+    }
+
+    /// The same by what is reserved for the lane alone, however many wait in others: what it is owed comes first, after what
+    /// others are owed, and then as large a part of what comes home as is reserved for it.
+    fn returns_by_right(&self, lane: u32, more: u32) -> u64 {
+        let state = &self.lanes[lane as usize];
+        let owed =
+            |other: u32| self.lanes[other as usize].owed().min(self.waiters.waiting_in(other));
+        let others = self.waiters.lanes().filter(|other| *other != lane).map(owed).map(u64::from);
+        let callers = u64::from(self.waiters.waiting_in(lane)) + u64::from(more);
+        let first = callers.min(u64::from(state.owed()));
+        let reserved = u64::from(state.settings.reserved);
+        let all = u64::from(self.capacity()).max(reserved);
+        others.sum::<u64>() + first + ((callers - first) * all).div_ceil(reserved)
     }
 
     /// A resource counts for a lane from now on, if the lane counts.

@@ -146,7 +146,7 @@ impl Core {
         let Some(deadline) = request.deadline else { return false };
         let patience = deadline.saturating_duration_since(now);
         let lease = self.lease_within(patience, request.covers_lease);
-        let wait = self.time_for(u64::from(self.ahead_of(request.lane)) + 1);
+        let wait = self.time_for(self.returns_for(request.lane, 1));
         wait.saturating_add(lease.unwrap_or_default()) > patience
     }
 
@@ -385,7 +385,7 @@ impl Core {
         match self.config.overload {
             Overload::TargetWait(_) => true,
             _ => {
-                let wait = self.time_for(u64::from(self.ahead_of(front.lane)));
+                let wait = self.time_for(self.returns_for(front.lane, 0));
                 let waited = now.saturating_duration_since(front.since);
                 wait.max(waited) > front.patience / 100 * PATIENCE
             }
@@ -421,21 +421,8 @@ impl Core {
     }
 
     /// How many resources serve callers, or will as soon as they are open.
-    fn capacity(&self) -> u32 {
+    pub(crate) fn capacity(&self) -> u32 {
         if self.backoff.is_failing() { self.slots.open() } else { self.config.max_size }
-    }
-
-    /// How many are served before one that comes to this lane now.
-    pub(crate) fn ahead_of(&self, lane: u32) -> u32 {
-        let waiting = |lane: u32| self.waiters.waiting_in(lane);
-        let owed = |lane: u32| self.lanes[lane as usize].owed();
-        if waiting(lane) < owed(lane) {
-            // What comes home goes to those first for whom something is reserved.
-            return self.waiters.lanes().map(|other| waiting(other).min(owed(other))).sum();
-        }
-        let head_start = self.lanes[lane as usize].settings.head_start;
-        let before = |other: &u32| self.lanes[*other as usize].settings.head_start >= head_start;
-        self.waiters.lanes().filter(before).map(waiting).sum()
     }
 }
 

@@ -85,23 +85,6 @@ fn while_creating_fails_only_what_is_open_counts() {
 }
 
 #[test]
-fn those_of_other_lanes_are_not_ahead_of_one_for_whom_something_is_reserved() {
-    let lane = |reserved| Lane { max_waiters: 10, head_start: Duration::ZERO, reserved };
-    let mut rig = Rig::strained(HOLD, |config| config.lanes = vec![lane(3), lane(1)]);
-    rig.queue_many(20);
-    for lane in [2, 2, 2, 1] {
-        rig.get_in(lane).queued();
-    }
-    // Before it are the one that waits in its lane, and one of the three in the other.
-    assert_eq!(ask(&mut rig, 3 * HOLD - ms(1), 1, false).why(), TOO_LATE);
-    ask(&mut rig, 3 * HOLD, 1, false).queued();
-    rig.get_in(1).queued();
-    // And for the next of the lane nothing is left.
-    assert_eq!(ask(&mut rig, 27 * HOLD - ms(1), 1, false).why(), TOO_LATE);
-    ask(&mut rig, 27 * HOLD, 1, false).queued();
-}
-
-#[test]
 fn those_of_lanes_with_less_of_a_head_start_are_not_ahead() {
     let lane = |head_start| Lane { max_waiters: 10, head_start, reserved: 0 };
     let mut rig = Rig::strained(HOLD, |config| {
@@ -118,6 +101,40 @@ fn those_of_lanes_with_less_of_a_head_start_are_not_ahead() {
         other.now = rig.now;
         ask(&mut other, time, lane, false).queued();
     }
+}
+
+#[test]
+fn who_waits_for_what_is_reserved_for_it_has_only_those_before_it_who_do_so_too() {
+    let lane = |reserved| Lane { max_waiters: 10, head_start: Duration::ZERO, reserved };
+    let mut rig = Rig::strained(HOLD, |config| config.lanes = vec![lane(2), lane(1)]);
+    rig.feed(Input::Resize(4));
+    rig.queue_many(100);
+    let returns = |count: u32| HOLD * count / 4;
+    // Two come home to it before all others, then every second: as many as are reserved for it of four.
+    for count in [1, 2, 4, 6] {
+        assert_eq!(ask(&mut rig, returns(count) - ms(1), 1, false).why(), TOO_LATE, "{count}");
+        ask(&mut rig, returns(count), 1, false).queued();
+    }
+    // Before this one come the two that the other lane is owed.
+    assert_eq!(ask(&mut rig, returns(3) - ms(1), 2, false).why(), TOO_LATE);
+    let first = ask(&mut rig, returns(3), 2, false).queued();
+    rig.cancel(first);
+    // The others wait for their turn as ever.
+    assert_eq!(rig.get_within(returns(105) - ms(1)).why(), TOO_LATE);
+    rig.queue_within(returns(105));
+}
+
+#[test]
+fn who_waits_for_what_is_reserved_for_it_is_not_late_because_others_are_many() {
+    let lane = Lane { max_waiters: 10, head_start: Duration::ZERO, reserved: 1 };
+    let mut rig = Rig::strained(HOLD, |config| config.lanes = vec![lane]);
+    rig.queue_many(100);
+    let own = ask(&mut rig, 8 * HOLD, 1, false).queued();
+    // An interval.
+    rig.pass(3 * HOLD);
+    assert!(!rig.is_overloaded(1), "its turn is next");
+    rig.home(0);
+    assert_eq!(rig.poll_lent(own), 0);
 }
 
 #[test]
