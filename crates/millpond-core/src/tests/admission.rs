@@ -271,6 +271,16 @@ fn refusals_are_forgotten_also_while_nobody_waits() {
     assert!(retry_after <= HOLD * 2, "{retry_after:?} long after all the others");
 }
 
+#[test]
+fn first_come_first_served_means_that_nothing_is_predicted_and_nobody_refused_in_its_turn() {
+    let mut rig = Rig::strained(HOLD, |config| config.overload = Overload::Fifo);
+    let near = ask(&mut rig, 2 * HOLD, 0, true).queued();
+    ask(&mut rig, ms(1), 0, true).queued();
+    rig.skip(2 * HOLD - ms(1));
+    rig.home(0);
+    assert_eq!(rig.poll_lent(near), 0);
+}
+
 /// A strained pool that has lost its only resource and cannot open another, with so many who wait.
 fn down(waiting: usize) -> (Rig, Vec<crate::WaiterId>) {
     let mut rig = strained();

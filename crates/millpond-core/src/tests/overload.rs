@@ -211,10 +211,8 @@ fn turning_overloaded_refuses_who_waited_for_more_than_twice_the_target() {
     let mut rig = strained();
     let long = rig.queue();
     rig.pass(HOLD);
-    let leaves = rig.queue();
-    rig.pass(HOLD);
-    let short = rig.queue();
-    rig.pass(ms(1));
+    let (leaves, short) = (rig.queue(), rig.queue());
+    rig.pass(HOLD + ms(1));
     rig.cancel(leaves);
     rig.pass(INTERVAL - 2 * HOLD - ms(1));
     assert_eq!(rig.woken(), [long]);

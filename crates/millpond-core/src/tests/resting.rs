@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::rig::{Answer, Rig, ms, secs};
-use crate::io::{GiveBack, Input, Job, Outcome, Why};
+use crate::io::{GiveBack, Input, Job, Outcome, Request, Why};
 use crate::{ShedReason, WaiterId};
 
 const HOLD: Duration = ms(50);
@@ -181,6 +181,18 @@ fn a_pool_that_fills_again_is_up_when_half_of_it_is_open() {
     }
     rig.create();
     assert_eq!(rig.get_within(ms(1)).why(), TOO_LATE);
+}
+
+#[test]
+fn while_a_pool_fills_nobody_is_refused_in_its_turn() {
+    let mut rig = empty(1);
+    let deadline = rig.now.checked_add(2 * HOLD);
+    let near = rig.ask(Request { deadline, covers_lease: true, lane: 0 }).queued();
+    rig.queue_many(8);
+    rig.skip(2 * HOLD - ms(1));
+    rig.create();
+    rig.create();
+    assert!(rig.core.is_offered(near));
 }
 
 #[test]
