@@ -159,6 +159,20 @@ fn what_is_there_for_the_asking_is_prompt_at_the_desk_and_beside_it() {
 }
 
 #[test]
+fn a_queue_that_forms_in_an_interval_that_began_without_one_is_looked_at_like_any_other() {
+    let mut rig = Rig::strained(HOLD, |config| config.max_waiters = 1);
+    let leaves = rig.queue();
+    assert_eq!(rig.get().why(), Why::TooManyWaiters);
+    rig.cancel(leaves);
+    rig.pass(INTERVAL + ms(10));
+    assert!(!rig.is_overloaded(0));
+    rig.queue();
+    assert_eq!(rig.get().why(), Why::TooManyWaiters);
+    rig.pass(INTERVAL - ms(10));
+    assert!(rig.is_overloaded(0));
+}
+
+#[test]
 fn the_front_caller_has_waited_no_longer_than_it_has() {
     let mut rig = strained();
     let first = rig.queue();
