@@ -82,6 +82,8 @@ fn a_caller_that_leaves_after_more_than_the_target_was_harmed() {
         let leaves = rig.queue();
         rig.pass(after);
         rig.cancel(leaves);
+        let at_once = rig.queue();
+        rig.cancel(at_once);
         rig.pass(INTERVAL - after - ms(1));
         assert!(!rig.is_overloaded(0), "the interval is not over");
         rig.pass(ms(1));
@@ -111,6 +113,7 @@ fn one_that_times_out_and_one_too_many_were_harmed() {
     let mut rig = Rig::strained(HOLD, |config| config.max_waiters = 1);
     rig.queue();
     assert_eq!(rig.get().why(), Why::TooManyWaiters);
+    assert_eq!(rig.get().why(), Why::TooManyWaiters);
     rig.pass(INTERVAL);
     assert!(rig.is_overloaded(0));
 }
@@ -137,6 +140,22 @@ fn one_prompt_hand_over_in_an_interval_is_enough() {
         rig.pass(INTERVAL - waited - ms(60));
         assert_eq!(rig.is_overloaded(0), !prompt, "after {waited:?}");
     }
+}
+
+#[test]
+fn neither_another_prompt_hand_over_nor_a_late_one_undoes_that() {
+    let mut rig = strained();
+    let first = rig.queue();
+    rig.pass(HOLD / 2);
+    let [second, leaves, late, _waits] = [(); 4].map(|()| rig.queue());
+    rig.pass(HOLD / 2);
+    hand_over(&mut rig, first);
+    hand_over(&mut rig, second);
+    rig.pass(ms(60));
+    rig.cancel(leaves);
+    hand_over(&mut rig, late);
+    rig.pass(INTERVAL - HOLD - ms(60));
+    assert!(!rig.is_overloaded(0));
 }
 
 #[test]
