@@ -305,6 +305,20 @@ fn the_room_doubles_with_the_first_interval_in_which_nobody_had_to_wait_and_the_
 }
 
 #[test]
+fn a_lane_whose_last_caller_was_served_is_relieved_all_the_same() {
+    let mut rig = strained();
+    let leaves = rig.queue();
+    rig.pass(ms(90));
+    let last = rig.queue();
+    rig.cancel(leaves);
+    rig.pass(INTERVAL - ms(90));
+    assert!(rig.is_overloaded(0));
+    hand_over(&mut rig, last);
+    rig.pass(3 * INTERVAL);
+    assert!(!rig.is_overloaded(0), "two are over, of which one is longer than usual");
+}
+
+#[test]
 fn an_interval_with_waits_and_a_refusal_takes_the_relief_back() {
     let mut rig = overloaded(|_| {});
     rig.pass(INTERVAL);
