@@ -60,6 +60,16 @@ fn the_refusal_says_how_many_stood_ahead() {
 }
 
 #[test]
+fn of_those_ahead_a_thousand_are_counted() {
+    let mut rig = Rig::filled_with(1, |config| config.max_waiters = 1002);
+    rig.lend();
+    rig.queue_many(1001);
+    let id = rig.queue_within(secs(1));
+    rig.pass(secs(1));
+    assert_eq!(rig.poll(id).refused().ahead, 1000);
+}
+
+#[test]
 fn the_deadline_holds_while_create_check_reset_and_close_never_return() {
     let hang = ms(u64::MAX / 4);
     let never = |config: &mut crate::Config| {

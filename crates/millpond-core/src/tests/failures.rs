@@ -86,6 +86,25 @@ fn it_is_not_told_while_something_is_lent_that_may_come_back() {
 }
 
 #[test]
+fn it_is_not_told_while_something_is_checked_or_cleaned_that_may_be_fit() {
+    for cleaned in [false, true] {
+        let mut rig = Rig::filled(1);
+        rig.feed(Input::Resize(2));
+        if cleaned {
+            let lent = rig.lend();
+            rig.give_back(lent, GiveBack::Reset);
+        } else {
+            rig.skip(secs(60));
+        }
+        let (first, second) = (rig.queue(), rig.queue());
+        rig.fail(false);
+        let counts = rig.counts();
+        assert_eq!((counts.checking, counts.resetting), (u32::from(!cleaned), u32::from(cleaned)));
+        assert_eq!((rig.poll(first), rig.poll(second)), (Answer::Pending, Answer::Pending));
+    }
+}
+
+#[test]
 fn it_is_told_when_what_was_lent_is_discarded_during_the_pause() {
     let mut rig = Rig::filled(1);
     rig.feed(Input::Resize(2));

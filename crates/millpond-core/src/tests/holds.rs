@@ -179,6 +179,19 @@ fn the_ninth_decile_moves_by_nine_parts_up_and_by_one_down() {
 }
 
 #[test]
+fn a_lease_as_long_as_the_ninth_decile_is_not_longer() {
+    let mut holds = Holds::default();
+    let mut now = some_instant();
+    holds.watch(Some(1), now);
+    for whole in [false, false, false, true] {
+        let began = holds.began(now).filter(|_| whole);
+        now += ms(10);
+        holds.returned(began, now);
+    }
+    assert_eq!(holds.get(), Some(Hold { mean: ms(10), p90: ms(10) * 127 / 128 }));
+}
+
+#[test]
 fn the_ninth_decile_stays_within_sixteen_times_the_mean_and_a_sixteenth() {
     let mut holds = Holds::default();
     let mut now = some_instant();

@@ -221,7 +221,10 @@ fn a_resource_no_longer_counts_for_a_lane_once_it_was_given_back() {
         let (mut rig, own) = with_its_own();
         rig.bits.give_back(own, rig.now);
         rig.bits.claim(own);
+        rig.log.clear();
+        let id = rig.core.id(own);
         rig.give_back(own, how);
+        assert_eq!(rig.times(Action::Retag(id)), 1, "it may come home by its bit again");
         // Who comes now finds nothing idle.
         if how == GiveBack::Unused {
             rig.lend();

@@ -82,6 +82,8 @@ fn a_caller_that_leaves_after_more_than_the_target_was_harmed() {
         let leaves = rig.queue();
         rig.pass(after);
         rig.cancel(leaves);
+        let at_once = rig.queue();
+        rig.cancel(at_once);
         rig.pass(INTERVAL - after - ms(1));
         assert!(!rig.is_overloaded(0), "the interval is not over");
         rig.pass(ms(1));
@@ -110,6 +112,7 @@ fn one_that_times_out_and_one_too_many_were_harmed() {
 
     let mut rig = Rig::strained(HOLD, |config| config.max_waiters = 1);
     rig.queue();
+    assert_eq!(rig.get().why(), Why::TooManyWaiters);
     assert_eq!(rig.get().why(), Why::TooManyWaiters);
     rig.pass(INTERVAL);
     assert!(rig.is_overloaded(0));
@@ -164,6 +167,22 @@ fn one_prompt_hand_over_in_an_interval_is_enough() {
 }
 
 #[test]
+fn neither_another_prompt_hand_over_nor_a_late_one_undoes_that() {
+    let mut rig = strained();
+    let first = rig.queue();
+    rig.pass(HOLD / 2);
+    let [second, leaves, late, _waits] = [(); 4].map(|()| rig.queue());
+    rig.pass(HOLD / 2);
+    hand_over(&mut rig, first);
+    hand_over(&mut rig, second);
+    rig.pass(ms(60));
+    rig.cancel(leaves);
+    hand_over(&mut rig, late);
+    rig.pass(INTERVAL - HOLD - ms(60));
+    assert!(!rig.is_overloaded(0));
+}
+
+#[test]
 fn what_is_there_for_the_asking_is_prompt_at_the_desk_and_beside_it() {
     for self_service in [true, false] {
         let mut rig = Rig::strained(HOLD, |config| config.self_service = self_service);
@@ -180,6 +199,20 @@ fn what_is_there_for_the_asking_is_prompt_at_the_desk_and_beside_it() {
         rig.pass(INTERVAL - ms(120));
         assert!(!rig.is_overloaded(0));
     }
+}
+
+#[test]
+fn a_queue_that_forms_in_an_interval_that_began_without_one_is_looked_at_like_any_other() {
+    let mut rig = Rig::strained(HOLD, |config| config.max_waiters = 1);
+    let leaves = rig.queue();
+    assert_eq!(rig.get().why(), Why::TooManyWaiters);
+    rig.cancel(leaves);
+    rig.pass(INTERVAL + ms(10));
+    assert!(!rig.is_overloaded(0));
+    rig.queue();
+    assert_eq!(rig.get().why(), Why::TooManyWaiters);
+    rig.pass(INTERVAL - ms(10));
+    assert!(rig.is_overloaded(0));
 }
 
 #[test]
@@ -315,6 +348,20 @@ fn the_room_doubles_with_the_first_interval_in_which_nobody_had_to_wait_and_the_
     }
     assert!(!rig.is_overloaded(0));
     assert!(rig.core.timers.get(TimerKey::Overload).is_none());
+}
+
+#[test]
+fn a_lane_whose_last_caller_was_served_is_relieved_all_the_same() {
+    let mut rig = strained();
+    let leaves = rig.queue();
+    rig.pass(ms(90));
+    let last = rig.queue();
+    rig.cancel(leaves);
+    rig.pass(INTERVAL - ms(90));
+    assert!(rig.is_overloaded(0));
+    hand_over(&mut rig, last);
+    rig.pass(3 * INTERVAL);
+    assert!(!rig.is_overloaded(0), "two are over, of which one is longer than usual");
 }
 
 #[test]

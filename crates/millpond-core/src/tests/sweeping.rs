@@ -134,3 +134,11 @@ fn nothing_is_looked_for_when_nothing_can_be_too_old() {
     rig.pass(secs(1));
     assert_eq!(rig.core.next_timeout(), None);
 }
+
+#[test]
+fn looks_are_a_sixteenth_of_the_shortest_window_apart_but_a_millisecond_at_least() {
+    for (window, apart) in [(secs(16), secs(1)), (ms(32), ms(2)), (ms(16), ms(1)), (ms(8), ms(1))] {
+        let rig = Rig::with(|config| config.idle_timeout = window);
+        assert_eq!(rig.core.look_interval(), apart, "{window:?}");
+    }
+}
