@@ -4,8 +4,8 @@
 //! those who are served is watched, as in Controlled Delay (Nichols, Jacobson, "Controlling Queue Delay", ACM Queue 2012;
 //! for servers: Maurer, "Fail at Scale", ACM Queue 2015), with a target that follows from how long resources are held: if in
 //! a whole interval nobody was served promptly, the lane is *overloaded*. Unlike there, a long wait alone is not enough:
-//! somebody must have been left unserved, or whoever comes now must expect to wait for a good part of its patience. A
-//! batch of work that waits for its turn harms nobody.
+//! some must have been left unserved, or whoever comes now must expect to wait for a good part of its patience. A
+//! batch of work that waits for its turn harms nobody, and one caller in a hurry is no reason to refuse the patient.
 //!
 //! In an overloaded lane only so many may wait as keep the resources busy. The others are refused at once, which costs them
 //! nothing but the answer, and who is served is served promptly. With each interval in which nobody had to be refused, or
@@ -83,10 +83,24 @@ pub enum ShedReason {
 pub(crate) struct Look {
     /// Somebody was served within the target, or nobody had to wait.
     pub(crate) prompt: bool,
-    /// Somebody went away unserved, or was refused, though not for the sake of others.
-    pub(crate) harmed: bool,
+    /// How many of those who waited were served, and half of what this was at the end of the interval before.
+    pub(crate) served: u32,
+    /// How many went away unserved, or were refused, though not for the sake of others; likewise.
+    pub(crate) harmed: u32,
     /// Somebody was refused, for whatever reason.
     pub(crate) refused: bool,
+}
+
+impl Look {
+    /// Whether so many were harmed that it is no longer their own hurry.
+    pub(crate) fn is_harmful(&self) -> bool {
+        self.harmed > 0 && self.harmed.saturating_mul(HASTY) >= self.served
+    }
+
+    /// What is left of it in the next interval: a few in one say little about those who come.
+    fn faded(self) -> Self {
+        Self { served: self.served / 2, harmed: self.harmed / 2, ..Self::default() }
+    }
 }
 
 /// What is known of the pool as a whole.
@@ -170,14 +184,17 @@ impl Core {
     pub(crate) fn note_served(&mut self, id: WaiterId, now: Instant) {
         let waiter = self.waiters.get(id);
         let prompt = self.is_prompt(waiter, now);
-        self.lanes[waiter.lane as usize].look.prompt |= prompt;
+        let look = &mut self.lanes[waiter.lane as usize].look;
+        look.prompt |= prompt;
+        look.served = look.served.saturating_add(1);
     }
 
     /// A caller goes away that was neither served nor refused.
     pub(crate) fn note_left(&mut self, id: WaiterId, now: Instant) {
         let waiter = self.waiters.get(id);
         let prompt = self.is_prompt(waiter, now);
-        self.lanes[waiter.lane as usize].look.harmed |= !prompt;
+        let look = &mut self.lanes[waiter.lane as usize].look;
+        look.harmed = look.harmed.saturating_add(u32::from(!prompt));
     }
 
     /// A caller of a lane is refused; says when asking again may help.
@@ -202,7 +219,7 @@ impl Core {
         };
         self.watch_queues(now);
         let look = &mut self.lanes[lane as usize].look;
-        look.harmed |= harmed;
+        look.harmed = look.harmed.saturating_add(u32::from(harmed));
         look.refused = true;
         self.strain.refused.0 = self.strain.refused.0.saturating_add(1);
         if why == Why::Deadline {
@@ -218,6 +235,9 @@ impl Core {
     /// Somebody waits, or may not: from now on intervals are counted.
     pub(crate) fn watch_queues(&mut self, now: Instant) {
         if self.sheds() && self.timers.get(TimerKey::Overload).is_none() {
+            for lane in &mut self.lanes {
+                lane.look = Look::default();
+            }
             self.begin_interval(now);
         }
     }
@@ -242,11 +262,12 @@ impl Core {
         let eased = self.is_eased(now);
         for lane in self.waiters.lanes() {
             let state = &self.lanes[lane as usize];
-            let Look { prompt, harmed, refused } = state.look;
+            let Look { prompt, refused, .. } = state.look;
             let front = self.waiters.front(lane).map(|id| self.waiters.get(id));
             // Where nobody was served, whoever is first has waited for that long at least.
             let prompt = prompt || front.is_none_or(|front| self.is_prompt(front, now));
-            let harmed = harmed || front.is_some_and(|front| self.is_trying(front, now));
+            let harmed =
+                state.look.is_harmful() || front.is_some_and(|front| self.is_trying(front, now));
             let relief = match state.overloaded_since {
                 None => 0,
                 Some(_) if !refused || eased => state.relief + 1,
@@ -280,7 +301,7 @@ impl Core {
         let target = fronts.map(|id| self.target(self.waiters.get(id).patience)).min();
         let target = target.unwrap_or_else(|| self.target(Duration::MAX));
         for lane in &mut self.lanes {
-            lane.look = Look::default();
+            lane.look = lane.look.faded();
         }
         self.strain.interval = Some((now, self.holds.calm(now)));
         let length = target.saturating_mul(TARGETS).clamp(INTERVAL, LONGEST_INTERVAL);
@@ -426,6 +447,9 @@ impl Core {
     }
 }
 
+/// If fewer than one in so many of those served are harmed, it is their own hurry. Where more come than can be served, and all
+/// have the same patience, that is so up to a tenth above capacity.
+const HASTY: u32 = 10;
 /// An interval lasts so many times the target, but not less than this: what is over sooner is a burst (folly's CoDel has the
 /// same). With four a stop takes longer to get over, with two a lasting overload is taken for over too often.
 const TARGETS: u32 = 3;

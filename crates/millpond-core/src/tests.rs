@@ -16,6 +16,7 @@ mod extremes;
 mod failures;
 mod fifo;
 mod growth;
+mod harm;
 mod holds;
 mod jobs;
 mod keepalive;

@@ -110,17 +110,17 @@ impl World {
         key.flag(refused);
         key.flag(down);
         for lane in &self.core.lanes {
-            let Look { prompt, harmed, refused } =
-                if watched { lane.look } else { Look::default() };
+            let look = if watched { lane.look } else { Look::default() };
             let overloaded = lane.overloaded_since.is_some();
             key.flag(overloaded);
             // One decides when it begins, the other when it ends.
             if overloaded {
-                key.flag(refused);
+                key.flag(look.refused);
                 key.push(lane.relief, 2);
             } else {
-                key.flag(prompt);
-                key.flag(!prompt && harmed);
+                key.flag(look.prompt);
+                // What the counts come to, and not the counts: they grow without end.
+                key.flag(!look.prompt && look.is_harmful());
             }
         }
     }

@@ -9,15 +9,15 @@ use crate::io::{GiveBack, Input, Refusal, Why};
 use crate::timers::TimerKey;
 use crate::{Config, Note, Overload, ShedReason, WaiterId};
 
-const HOLD: Duration = ms(50);
-const INTERVAL: Duration = ms(150);
+pub(super) const HOLD: Duration = ms(50);
+pub(super) const INTERVAL: Duration = ms(150);
 
-fn strained() -> Rig {
+pub(super) fn strained() -> Rig {
     Rig::strained(HOLD, |_| {})
 }
 
 /// A pool that has just turned overloaded, and has refused everybody who waited.
-fn overloaded(change: impl FnOnce(&mut Config)) -> Rig {
+pub(super) fn overloaded(change: impl FnOnce(&mut Config)) -> Rig {
     let mut rig = Rig::strained(HOLD, change);
     let (first, second) = (rig.queue(), rig.queue());
     rig.pass(HOLD + ms(1));
@@ -30,126 +30,13 @@ fn overloaded(change: impl FnOnce(&mut Config)) -> Rig {
 }
 
 /// The resource comes home and is lent to this caller.
-fn hand_over(rig: &mut Rig, id: WaiterId) {
+pub(super) fn hand_over(rig: &mut Rig, id: WaiterId) {
     rig.home(0);
     assert_eq!(rig.poll_lent(id), 0);
 }
 
 const WAITED: Why = Why::Shed(ShedReason::WaitedTooLong);
 const NO_ROOM: Why = Why::Shed(ShedReason::Overloaded);
-
-#[test]
-fn a_batch_that_harms_nobody_is_not_shed_however_long_it_waits() {
-    let mut rig = strained();
-    let batch = rig.queue_many(20);
-    for id in batch {
-        rig.pass(INTERVAL + ms(1));
-        assert!(!rig.is_overloaded(0));
-        hand_over(&mut rig, id);
-    }
-    assert_eq!(rig.core.totals().shed(), 0);
-}
-
-#[test]
-fn a_wait_is_harmless_up_to_nine_twentieths_of_the_patience() {
-    for (patience, trying) in [(ms(1000), 4), (ms(2000), 7), (ms(999), 3), (ms(1999), 6)] {
-        let mut rig = strained();
-        rig.queue_within(patience);
-        rig.pass(INTERVAL * (trying - 1));
-        assert!(!rig.is_overloaded(0), "nine twentieths of {patience:?}");
-        rig.pass(INTERVAL);
-        assert!(rig.is_overloaded(0), "more than that of {patience:?}");
-    }
-}
-
-#[test]
-fn it_is_the_wait_of_who_comes_now_that_counts() {
-    for (waiting, trying) in [(9, false), (10, true)] {
-        let mut rig = strained();
-        for _ in 0..waiting {
-            rig.queue_within(20 * HOLD);
-        }
-        rig.pass(INTERVAL);
-        assert_eq!(rig.is_overloaded(0), trying, "behind {waiting} who wait");
-    }
-}
-
-#[test]
-fn a_caller_that_leaves_after_more_than_the_target_was_harmed() {
-    for (after, harmed) in [(HOLD, false), (HOLD + ms(1), true)] {
-        let mut rig = strained();
-        rig.queue();
-        let leaves = rig.queue();
-        rig.pass(after);
-        rig.cancel(leaves);
-        let at_once = rig.queue();
-        rig.cancel(at_once);
-        rig.pass(INTERVAL - after - ms(1));
-        assert!(!rig.is_overloaded(0), "the interval is not over");
-        rig.pass(ms(1));
-        assert_eq!(rig.is_overloaded(0), harmed, "after {after:?}");
-    }
-}
-
-#[test]
-fn a_caller_that_leaves_what_it_was_offered_was_not_harmed() {
-    let mut rig = strained();
-    let (leaves, _stays) = (rig.queue(), rig.queue());
-    rig.pass(INTERVAL - ms(1));
-    rig.home(0);
-    rig.cancel(leaves);
-    rig.pass(ms(1));
-    assert!(!rig.is_overloaded(0));
-}
-
-#[test]
-fn one_that_times_out_and_one_too_many_were_harmed() {
-    let mut rig = strained();
-    rig.queue_within(ms(60));
-    rig.queue();
-    rig.pass(INTERVAL);
-    assert!(rig.is_overloaded(0));
-
-    let mut rig = Rig::strained(HOLD, |config| config.max_waiters = 1);
-    rig.queue();
-    assert_eq!(rig.get().why(), Why::TooManyWaiters);
-    assert_eq!(rig.get().why(), Why::TooManyWaiters);
-    rig.pass(INTERVAL);
-    assert!(rig.is_overloaded(0));
-}
-
-#[test]
-fn who_would_not_wait_at_all_was_not_harmed_and_keeps_nothing_overloaded() {
-    let looks = |rig: &mut Rig| {
-        for _ in 0..5 {
-            rig.pass(HOLD / 5);
-            assert_eq!(rig.get_within(Duration::ZERO).why(), Why::Deadline);
-        }
-    };
-    let mut rig = strained();
-    for id in rig.queue_many(10) {
-        looks(&mut rig);
-        assert!(!rig.is_overloaded(0));
-        hand_over(&mut rig, id);
-    }
-
-    let mut rig = overloaded(|_| {});
-    for _ in 0..10 {
-        let id = rig.queue();
-        looks(&mut rig);
-        hand_over(&mut rig, id);
-    }
-    assert!(!rig.is_overloaded(0));
-}
-
-#[test]
-fn one_whose_turn_would_come_too_late_was_harmed() {
-    let mut rig = strained();
-    rig.queue();
-    assert_eq!(rig.get_within(ms(99)).why(), Why::Shed(ShedReason::PredictedTooLate));
-    rig.pass(INTERVAL);
-    assert!(rig.is_overloaded(0));
-}
 
 #[test]
 fn one_prompt_hand_over_in_an_interval_is_enough() {

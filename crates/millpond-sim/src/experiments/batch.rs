@@ -1,9 +1,10 @@
-//! Many tasks that work through something with the usual settings: they come all at once, and have all the time.
+//! Many who have all the time: tasks that work through something with the usual settings and come all at once, and callers
+//! who come in bursts, with somebody in a hurry among them now and then.
 
 use std::time::Duration;
 
 use super::judge::{Bound, Gate, Reading, judge as worst_of};
-use super::setups::{ms, secs};
+use super::setups::{callers, ms, secs};
 use crate::{Arrivals, Callers, Hold, Load, Scenario, Told, run};
 
 pub(super) fn judge(seeds: &[u64]) -> Vec<Gate> {
@@ -29,8 +30,27 @@ pub(super) fn judge(seeds: &[u64]) -> Vec<Gate> {
                 Bound::AtMost(0.0),
             ));
         }
+        let served = run(&bursts_and_hurry().seeded(seed)).summary_of(0).useful();
+        let name = "bursts with one in 250 in a hurry: patient callers served";
+        readings.push(Reading::share(name, served, Bound::AtLeast(0.99)));
         readings
     })
+}
+
+/// Two bursts of three times the capacity for two seconds each. Those in a hurry leave after a tenth of a second.
+fn bursts_and_hurry() -> Scenario {
+    let bursts = Arrivals::poisson(40.0)
+        .then(secs(5), 600.0)
+        .then(secs(7), 40.0)
+        .then(secs(20), 600.0)
+        .then(secs(22), 40.0);
+    let mut patient = callers("patient", 0, 0.0);
+    (patient.load, patient.deadline) = (Load::Open(bursts), secs(60));
+    let mut hurried = callers("hurried", 0, 0.0025);
+    (hurried.deadline, hurried.told) = (ms(100), Told::Nothing);
+    let mut scenario = Scenario::new(10, patient);
+    scenario.callers.push(hurried);
+    scenario
 }
 
 fn batch(size: u32, tasks: u32, cycles: u32, hold: Hold) -> Scenario {
