@@ -101,6 +101,12 @@ impl Look {
     fn faded(self) -> Self {
         Self { served: self.served / 2, harmed: self.harmed / 2, ..Self::default() }
     }
+
+    /// Takes it that one is as good as many, where all are few.
+    #[cfg(test)]
+    pub(crate) fn assume_few(&mut self) {
+        (self.served, self.harmed) = (self.served.min(1), self.harmed.min(1));
+    }
 }
 
 /// What is known of the pool as a whole.

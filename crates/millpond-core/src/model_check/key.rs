@@ -119,7 +119,6 @@ impl World {
                 key.push(lane.relief, 2);
             } else {
                 key.flag(look.prompt);
-                // What the counts come to, and not the counts: they grow without end.
                 key.flag(!look.prompt && look.is_harmful());
             }
         }

@@ -287,6 +287,7 @@ impl World {
         }
         self.core.holds.assume(LEASE);
         self.core.strain.assume_some_time();
+        self.core.lanes.iter_mut().for_each(|lane| lane.look.assume_few());
         let now = self.now();
         let mut actions: Vec<_> = self.core.handle(input, now, &mut self.shelf).collect();
         if let Input::GiveBack(slot, _) = input {

@@ -40,6 +40,25 @@ fn sweep_meets_take() {
     });
 }
 
+/// Whoever looks at the clock first comes to the desk last, and neither does anything there.
+#[test]
+fn look_meets_later_look() {
+    model(|| {
+        let rig = Rig::new(1, 1);
+        rig.world.advance(settings().tick);
+        let first = {
+            let pool = rig.pool.clone();
+            thread::spawn(move || pool.status())
+        };
+        rig.world.advance(settings().tick);
+        rig.pool.status();
+        let tick = rig.hub.common.tick();
+        first.join().expect("it ends");
+        assert!(rig.hub.common.tick() >= tick, "the tick goes back");
+        rig.end();
+    });
+}
+
 /// The driver takes a resource away to be checked, unasked, while a borrower has it, or has just used it.
 #[test]
 fn keepalive_meets_take() {
