@@ -29,6 +29,7 @@ impl Need {
 pub(crate) const RUSTFMT: Need = Need { name: "rustfmt", probe: &["cargo", "fmt", "--version"] };
 pub(crate) const CLIPPY: Need = Need { name: "clippy", probe: &["cargo", "clippy", "--version"] };
 pub(crate) const GIT: Need = Need { name: "git", probe: &["git", "--version"] };
+pub(crate) const TAR: Need = Need { name: "tar", probe: &["tar", "--version"] };
 /// Its server programs; Debian keeps them out of the way.
 pub(crate) const POSTGRES: Need = Need {
     name: "PostgreSQL",

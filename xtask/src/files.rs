@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::step::Step;
@@ -58,6 +59,16 @@ pub(crate) fn write_if_changed(path: &Path, contents: &[u8]) -> Result<(), Strin
         None => fs::write(path, contents),
     };
     written.map_err(|e| format!("cannot write {}: {e}", path.display()))
+}
+
+/// Removes a directory and all in it, if it is there.
+pub(crate) fn remove_if_there(dir: &Path) -> Result<(), String> {
+    match fs::remove_dir_all(dir) {
+        Err(e) if e.kind() != ErrorKind::NotFound => {
+            Err(format!("cannot remove {}: {e}", dir.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn remove_others(dir: &Path, wanted: &BTreeSet<PathBuf>) -> std::io::Result<()> {

@@ -5,7 +5,6 @@
 //! the proof: the command fails, unless a comment beside the place explains it.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -95,7 +94,7 @@ impl Copy {
         let files: Vec<String> = files::list()?.into_iter().filter(kept).collect();
         files::sync(&files, &copy.tree)?;
         // A run that was interrupted may leave the intermediate results of a mutant, which rustc then takes for the original's.
-        remove_if_there(&copy.target.join("release/incremental"))?;
+        files::remove_if_there(&copy.target.join("release/incremental"))?;
         copy.write("Cargo.toml", &reduced_root(&read(Path::new("Cargo.toml"))?))?;
         for name in CRATES {
             let manifest = format!("{name}/Cargo.toml");
@@ -150,15 +149,6 @@ impl Copy {
 
     fn write(&self, file: &str, text: &str) -> Result<(), String> {
         files::write_if_changed(&self.tree.join(file), text.as_bytes())
-    }
-}
-
-fn remove_if_there(dir: &Path) -> Result<(), String> {
-    match fs::remove_dir_all(dir) {
-        Err(e) if e.kind() != ErrorKind::NotFound => {
-            Err(format!("cannot remove {}: {e}", dir.display()))
-        }
-        _ => Ok(()),
     }
 }
 

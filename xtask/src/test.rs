@@ -16,6 +16,7 @@ use crate::step::Stopwatch;
 
 mod conformance;
 mod layers;
+mod package;
 mod plan;
 
 use layers::Layer;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::conformance::Conformance;
 use super::layers::{Layer, Tally};
-use super::{Options, Verdict};
-use crate::ci::{CLIPPY, GIT, Need, POSTGRES, RUSTFMT, SERVICES_REQUIRED};
+use super::{Options, Verdict, package};
+use crate::ci::{CLIPPY, GIT, Need, POSTGRES, RUSTFMT, SERVICES_REQUIRED, TAR};
 use crate::report::Count;
 use crate::step::{Finished, Step};
 use crate::{libtest, loom, mutants, patches, tidy};
@@ -42,7 +42,7 @@ pub(super) const PLAN: &[Planned] = &[
                 .env("RUSTDOCFLAGS", "-D warnings"),
         )
     }),
-    Planned { needs: &[GIT], slow: true, ..step("package", |s| s.check(PACKAGE_ARGS)) },
+    Planned { needs: &[GIT, TAR], slow: true, ..step("package", packages) },
     // The one optional feature: everything above is without it.
     Planned { needs: &[CLIPPY], ..step("clippy with tracing", |s| s.check(TRACING_CLIPPY_ARGS)) },
     step("tests with tracing", tracing_tests),
@@ -66,19 +66,6 @@ pub(super) const PLAN: &[Planned] = &[
 ];
 
 const CLIPPY_ARGS: &[&str] = &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-
-/// What is published must build from what would be published, and nothing else. Offline, since cargo would ask the
-/// registry twice for each crate, and what it needs is what the build has fetched.
-const PACKAGE_ARGS: &[&str] = &[
-    "package",
-    "--offline",
-    "--quiet",
-    "--allow-dirty",
-    "--workspace",
-    "--exclude=millpond-examples",
-    "--exclude=millpond-tests",
-    "--exclude=xtask",
-];
 
 /// The examples that end by themselves, with an error unless all is well.
 const EXAMPLES: &[&str] =
@@ -273,6 +260,15 @@ fn tracing_tests(findings: &mut Findings) -> Result<Verdict, String> {
         }
     }
     Ok(verdict)
+}
+
+fn packages(findings: &mut Findings) -> Result<Verdict, String> {
+    let names = package::names()?;
+    match findings.check_step(package::pack(&names))? {
+        Verdict::Passed => package::unpack(&names)?,
+        failed => return Ok(failed),
+    }
+    findings.check_all(names.iter().map(|name| package::check(name)))
 }
 
 fn examples(findings: &mut Findings) -> Result<Verdict, String> {
