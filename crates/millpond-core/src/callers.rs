@@ -53,7 +53,7 @@ impl Core {
             self.timers.set(TimerKey::Deadline(id.index()), deadline);
         }
         self.totals.queued += 1;
-        self.lanes[lane as usize].queued += 1;
+        self.note_queued(lane);
         self.act(Action::Queue(id));
     }
 

@@ -4,8 +4,9 @@
 //! those who are served is watched, as in Controlled Delay (Nichols, Jacobson, "Controlling Queue Delay", ACM Queue 2012;
 //! for servers: Maurer, "Fail at Scale", ACM Queue 2015), with a target that follows from how long resources are held: if in
 //! a whole interval nobody was served promptly, the lane is *overloaded*. Unlike there, a long wait alone is not enough:
-//! some must have been left unserved, or whoever comes now must expect to wait for a good part of its patience. A
-//! batch of work that waits for its turn harms nobody, and one caller in a hurry is no reason to refuse the patient.
+//! some must have been left unserved, or whoever comes now must expect to wait for a good part of its patience behind a queue
+//! that does not become shorter either. A batch of work that waits for its turn harms nobody, a burst passes, and one caller in a
+//! hurry is no reason to refuse the patient.
 //!
 //! In an overloaded lane only so many may wait as keep the resources busy. The others are refused at once, which costs them
 //! nothing but the answer, and who is served is served promptly. With each interval in which nobody had to be refused, or
@@ -89,6 +90,8 @@ pub(crate) struct Look {
     pub(crate) harmed: u32,
     /// Somebody was refused, for whatever reason.
     pub(crate) refused: bool,
+    /// How many waited when the queue was longest.
+    pub(crate) longest: u32,
 }
 
 impl Look {
@@ -184,6 +187,14 @@ impl Core {
             let Some(reason) = self.too_late(id, now) else { return Some(id) };
             self.refuse(id, Why::Shed(reason), 0, now);
         }
+    }
+
+    /// A caller begins to wait.
+    pub(crate) fn note_queued(&mut self, lane: u32) {
+        let waiting = self.waiters.waiting_in(lane);
+        let state = &mut self.lanes[lane as usize];
+        state.queued += 1;
+        state.look.longest = state.look.longest.max(waiting);
     }
 
     /// A caller that waited is served.
@@ -306,8 +317,9 @@ impl Core {
         let fronts = self.waiters.lanes().filter_map(|lane| self.waiters.front(lane));
         let target = fronts.map(|id| self.target(self.waiters.get(id).patience)).min();
         let target = target.unwrap_or_else(|| self.target(Duration::MAX));
-        for lane in &mut self.lanes {
-            lane.look = lane.look.faded();
+        for lane in self.waiters.lanes() {
+            let look = &mut self.lanes[lane as usize].look;
+            *look = Look { longest: self.waiters.waiting_in(lane), ..look.faded() };
         }
         self.strain.interval = Some((now, self.holds.calm(now)));
         let length = target.saturating_mul(TARGETS).clamp(INTERVAL, LONGEST_INTERVAL);
@@ -407,16 +419,26 @@ impl Core {
     }
 
     /// Whether callers as patient as the first of a lane have to expect a wait that is longer than somebody wished, or longer
-    /// than a good part of their patience.
+    /// than a good part of their patience and not but that of a burst.
     fn is_trying(&self, front: &Waiter, now: Instant) -> bool {
         match self.config.overload {
             Overload::TargetWait(_) => true,
             _ => {
                 let wait = self.time_for(self.returns_for(front.lane, 0));
                 let waited = now.saturating_duration_since(front.since);
-                wait.max(waited) > front.patience / 100 * PATIENCE
+                wait.max(waited) > front.patience / 100 * PATIENCE && !self.drains_soon(front, now)
             }
         }
+    }
+
+    /// Whether a queue was a burst that few come after: if it goes on to become shorter as in this interval, it will be empty
+    /// soon, as its first reckons time.
+    fn drains_soon(&self, front: &Waiter, now: Instant) -> bool {
+        let Some((began, _)) = self.strain.interval else { return false };
+        let passed = now.saturating_duration_since(began).as_nanos();
+        let waiting = self.waiters.waiting_in(front.lane);
+        let gone = self.lanes[front.lane as usize].look.longest.saturating_sub(waiting);
+        passed * u128::from(waiting) <= front.patience.as_nanos() * u128::from(gone) * BURST
     }
 
     /// How long a caller of such patience should wait at most.
@@ -470,6 +492,10 @@ const SHARE: u32 = 5;
 /// capacity shed 4 % in the worst of 40 runs, at 50 the slowest of those that are served at half as much again as capacity
 /// take more than half of their patience (`millpond-sim experiments E1 E2e`).
 const PATIENCE: u32 = 45;
+/// A burst may take so many times the patience of its callers to drain; the first interval sees but a part of its pace. With one,
+/// a burst that fills four fifths of the patience is cut beside a load of half the capacity; with four, half as much again as
+/// capacity passes for a burst at times, and waits get too long (`millpond-sim experiments E1 E2 batch`).
+const BURST: u128 = 2;
 /// So many may wait in an overloaded lane, or one for so many resources if that is more. With fewer a resource may find nobody
 /// waiting when it comes home, with more everybody waits longer for nothing.
 const ROOM: u32 = 5;

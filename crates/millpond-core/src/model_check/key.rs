@@ -120,6 +120,7 @@ impl World {
             } else {
                 key.flag(look.prompt);
                 key.flag(!look.prompt && look.is_harmful());
+                key.push(if look.prompt || look.is_harmful() { 0 } else { look.longest }, 2);
             }
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::overload::{HOLD, INTERVAL, hand_over, overloaded, strained};
 use super::rig::{Rig, ms};
-use crate::{ShedReason, Why};
+use crate::{Overload, ShedReason, WaiterId, Why};
 
 #[test]
 fn a_batch_that_harms_nobody_is_not_shed_however_long_it_waits() {
@@ -40,6 +40,69 @@ fn it_is_the_wait_of_who_comes_now_that_counts() {
         rig.pass(INTERVAL);
         assert_eq!(rig.is_overloaded(0), trying, "behind {waiting} who wait");
     }
+}
+
+/// So many who came at once, and are left when one of them has been served.
+fn burst(left: usize) -> (Rig, Vec<WaiterId>) {
+    let mut rig = strained();
+    let served = rig.queue_within(BURST_PATIENCE);
+    let left = (0..left).map(|_| rig.queue_within(BURST_PATIENCE)).collect();
+    rig.pass(HOLD + ms(1));
+    hand_over(&mut rig, served);
+    (rig, left)
+}
+
+/// Half of what thirteen need if one is served in each interval.
+const BURST_PATIENCE: Duration = ms(13 * 150 / 2);
+
+#[test]
+fn a_queue_that_will_be_empty_within_twice_the_patience_was_a_burst() {
+    for (left, drains) in [(13, true), (14, false)] {
+        let (mut rig, _) = burst(left);
+        rig.pass(INTERVAL - HOLD - ms(1));
+        assert_eq!(rig.is_overloaded(0), !drains, "{left} are left");
+    }
+}
+
+#[test]
+fn a_queue_that_others_join_as_fast_as_it_drains_is_no_burst() {
+    for (more, drains) in [(0, false), (1, true)] {
+        let (mut rig, left) = burst(13);
+        for id in &left[..more] {
+            hand_over(&mut rig, *id);
+        }
+        rig.queue_within(BURST_PATIENCE);
+        rig.pass(INTERVAL - HOLD - ms(1));
+        assert_eq!(rig.is_overloaded(0), !drains, "{more} more are served, and one comes");
+    }
+}
+
+#[test]
+fn a_burst_has_to_go_on_draining_in_each_interval() {
+    for (served, drains) in [(1, true), (0, false)] {
+        let (mut rig, mut left) = burst(13);
+        for id in left.drain(..2) {
+            hand_over(&mut rig, id);
+        }
+        rig.pass(INTERVAL - HOLD - ms(1));
+        assert!(!rig.is_overloaded(0));
+        for id in left.drain(..served) {
+            hand_over(&mut rig, id);
+        }
+        // Leases took a little longer, and so does the interval.
+        rig.pass(INTERVAL + HOLD);
+        assert_eq!(rig.is_overloaded(0), !drains, "{served} served in the second");
+    }
+}
+
+#[test]
+fn a_wait_that_the_user_calls_too_long_is_too_long_for_a_burst_as_well() {
+    let mut rig = Rig::strained(HOLD, |config| config.overload = Overload::TargetWait(HOLD));
+    let crowd = rig.queue_many(4);
+    rig.pass(HOLD + ms(1));
+    hand_over(&mut rig, crowd[0]);
+    rig.pass(INTERVAL - HOLD - ms(1));
+    assert!(rig.is_overloaded(0));
 }
 
 #[test]

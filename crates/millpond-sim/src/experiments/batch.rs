@@ -33,8 +33,20 @@ pub(super) fn judge(seeds: &[u64]) -> Vec<Gate> {
         let served = run(&bursts_and_hurry().seeded(seed)).summary_of(0).useful();
         let name = "bursts with one in 250 in a hurry: patient callers served";
         readings.push(Reading::share(name, served, Bound::AtLeast(0.99)));
+        let served = run(&all_at_once().seeded(seed)).summary_of(0).useful();
+        let name = "120 at once, three fifths of their patience to serve: served";
+        readings.push(Reading::share(name, served, Bound::AtLeast(0.99)));
         readings
     })
+}
+
+/// 120 callers with two seconds each come within two milliseconds, to two resources that need 1.2 s for them; few come in between.
+fn all_at_once() -> Scenario {
+    let mut arrivals = Arrivals::poisson(10.0);
+    for second in [1, 4, 8] {
+        arrivals = arrivals.then(secs(second), 60_000.0).then(secs(second) + ms(2), 10.0);
+    }
+    Scenario::new(2, Callers::new(arrivals, Hold::LogNormal { mean: ms(20), cv: 0.2 }, secs(2)))
 }
 
 /// Two bursts of three times the capacity for two seconds each. Those in a hurry leave after a tenth of a second.
