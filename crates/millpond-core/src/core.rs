@@ -12,11 +12,11 @@ use crate::hold::Holds;
 use crate::io::{Action, Idle, Input, Job, Outcome, Why};
 use crate::lanes::LaneState;
 use crate::notes::Note;
-use crate::overload::Strain;
 use crate::pace::Pace;
 use crate::phases::PhaseClock;
 use crate::report::Totals;
 use crate::slots::{SlotId, Slots, State};
+use crate::strain::Strain;
 use crate::timers::{TimerKey, Timers};
 use crate::waiters::{Standing, WaiterId, Waiters};
 

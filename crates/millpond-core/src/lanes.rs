@@ -9,8 +9,8 @@ use std::time::Instant;
 use crate::config::{Config, Lane};
 use crate::core::Core;
 use crate::io::Action;
-use crate::overload::Look;
 use crate::report::LaneCounts;
+use crate::strain::Look;
 use crate::waiters::WaiterId;
 
 /// What is known of one lane.
@@ -19,7 +19,7 @@ pub(crate) struct LaneState {
     pub(crate) settings: Lane,
     /// How many resources its callers have or are offered. Counted only if some are reserved.
     pub(crate) held: u32,
-    /// Since when its queue has not drained. *Transitions:* set and cleared at the end of an interval, see `overload.rs`.
+    /// Since when its queue has not drained. *Transitions:* set and cleared at the end of an interval, see `strain.rs`.
     pub(crate) overloaded_since: Option<Instant>,
     /// While it is overloaded: for how many intervals nobody had to be refused.
     pub(crate) relief: u32,

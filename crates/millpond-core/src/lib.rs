@@ -49,6 +49,7 @@ mod backoff;
 mod pace;
 mod hold;
 mod overload;
+mod strain;
 mod phases;
 mod report;
 mod notes;

@@ -4,8 +4,8 @@
 use super::shelf::Age;
 use super::world::World;
 use crate::core::Mode;
-use crate::overload::Look;
 use crate::slots::State;
+use crate::strain::Look;
 use crate::timers::TimerKey;
 use crate::waiters::Standing;
 use crate::{Overload, WaiterId};
