@@ -154,10 +154,9 @@ fn each_line(source: &Source, rule: impl Fn(&str) -> Option<String>) -> Vec<Viol
 }
 
 fn lines_before_tests(source: &Source) -> usize {
-    let is_test = |line: &String| {
-        let line = line.trim_start();
-        line.starts_with("#[cfg(test)]") || line.starts_with("#[cfg(all(test")
-    };
+    // Indented, it marks a single item.
+    let is_test =
+        |line: &String| line.starts_with("#[cfg(test)]") || line.starts_with("#[cfg(all(test");
     source.code.iter().position(is_test).unwrap_or(source.code.len())
 }
 

@@ -24,6 +24,8 @@ fn a_file_is_short_without_its_tests() {
     assert_eq!(lines(length, ANYWHERE, &good), NONE);
     let long = "a\n".repeat(501);
     assert_eq!(lines(length, ANYWHERE, &long), [501]);
+    let marked = "a\n    #[cfg(test)]\n".to_owned() + &"a\n".repeat(499);
+    assert_eq!(lines(length, ANYWHERE, &marked), [501]);
     assert_eq!(lines(length, "crates/millpond/src/pool/tests.rs", &long), NONE);
     assert_eq!(lines(length, "tests/tests/twelve.rs", &long), NONE);
     assert_eq!(lines(length, "tests/benches/checkout.rs", &long), NONE);
